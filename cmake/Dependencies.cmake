@@ -8,6 +8,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(ZeroMQ REQUIRED MODULE)  # our Find modules (cmake/) over pkg-config
 find_package(zstd REQUIRED)
+find_package(Isal REQUIRED MODULE)
 find_package(XxHash REQUIRED MODULE)
 find_package(MsgPackCxx REQUIRED MODULE)
 
