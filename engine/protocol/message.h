@@ -1,0 +1,732 @@
+// message.h: every message between root, workers and gatherer, as plain structs; protocol/codec.h writes
+// and reads them. A message travels inside a Session (in order, exactly once) unless it says "loose"
+// below: then it may be lost or repeated, and its sender or receiver asks again.
+//
+//   worker, gatherer -> root   Hello Failed Goodbye
+//   root -> worker, gatherer   Welcome Refused StartAnew(loose) OpenRun CancelRun CloseRun
+//   root -> worker             Grant Verdicts Flush FlushGranted BundleDone
+//   worker -> root             Ended FlushWanted
+//   worker -> gatherer         Hello BundleOffer Chunk(loose, raw frame)
+//   gatherer -> worker         Welcome Refused StartAnew(loose) ChunksWanted
+//   gatherer -> root           RunOpened Staged Folded BundleFailed SmallFolded ResultBatch(raw frame) Finished
+//   root -> gatherer           ForgetWorker FoldBundle RejectBundle FoldSmall Finish ResultCredit
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/failure.h"
+#include "engine/instant.h"
+#include "engine/plan/plan.h"
+#include "engine/protocol/bytes.h"
+#include "engine/protocol/identity.h"
+#include "engine/protocol/limits.h"
+
+namespace fanfold {
+
+// The numbers on the wire; never reused for another meaning.
+enum class MessageType : uint8_t {
+  kHello = 1,
+  kWelcome = 2,
+  kRefused = 3,
+  kStartAnew = 4,
+  kOpenRun = 5,
+  kRunOpened = 6,
+  kGrant = 7,
+  kEnded = 8,
+  kVerdicts = 9,
+  kFlush = 10,
+  kFlushWanted = 11,
+  kFlushGranted = 12,
+  kBundleOffer = 13,
+  kChunksWanted = 14,
+  kChunk = 15,
+  kStaged = 16,
+  kFoldBundle = 17,
+  kRejectBundle = 18,
+  kFolded = 19,
+  kBundleFailed = 20,
+  kBundleDone = 21,
+  kFoldSmall = 22,
+  kSmallFolded = 23,
+  kForgetWorker = 24,
+  kFinish = 25,
+  kResultBatch = 26,
+  kResultCredit = 27,
+  kFinished = 28,
+  kFailed = 29,
+  kCancelRun = 30,
+  kCloseRun = 31,
+  kGoodbye = 32,
+};
+
+// The last value of each enumeration on the wire: a reader refuses what lies beyond.
+template <class Enum>
+inline constexpr Enum kLastOf = Enum{};
+
+enum class Role : uint8_t { kWorker = 0, kGatherer = 1, kClient = 2 };
+template <>
+inline constexpr Role kLastOf<Role> = Role::kClient;
+
+template <>
+inline constexpr SourceKind kLastOf<SourceKind> = SourceKind::kRange;
+template <>
+inline constexpr Compression kLastOf<Compression> = Compression::kZstd;
+
+// Why something failed or was lost. What follows from it is decided by blame_of() alone.
+enum class CauseKind : uint8_t {
+  kUnknown = 0,
+  kSignal = 1,     // `signal` ended the process
+  kExit = 2,       // user code called exit(); `exit_status`
+  kException = 3,  // escaped from a callback
+  kJob = 4,        // the job said so through fail()
+  kUsage = 5,      // parameters refused by the job, plugin that cannot be loaded
+  kBadRecord = 6,
+  kInput = 7,   // cannot open, cut, changed
+  kOutput = 8,  // disk full
+  kMemory = 9,  // the memory budget, or the machine's, was not enough
+  kOverflow = 10,
+  kBadPartial = 11,  // packed bytes that no pack() wrote, or a checksum that differs
+  kTimeout = 12,
+  kSilence = 13,  // nothing was heard for longer than allowed
+  kLostLink = 14,
+  kCancelled = 15,
+  kInternal = 16,
+};
+template <>
+inline constexpr CauseKind kLastOf<CauseKind> = CauseKind::kInternal;
+
+// Where in a job's life something happened.
+enum class Phase : uint8_t {
+  kNone = 0,
+  kLoad = 1,
+  kOpen = 2,
+  kMap = 3,
+  kSeal = 4,
+  kMerge = 5,
+  kPack = 6,
+  kCheck = 7,
+  kFold = 8,
+  kFinish = 9,
+};
+template <>
+inline constexpr Phase kLastOf<Phase> = Phase::kFinish;
+
+struct Cause {
+  CauseKind kind = CauseKind::kUnknown;
+  Phase phase = Phase::kNone;
+  std::string message = {};             // one sentence as the job or the runtime put it; may be empty
+  std::string source = {};              // the input as the user named it; may be empty
+  std::optional<uint64_t> shard = {};   // being mapped
+  std::optional<uint64_t> offset = {};  // of the record in its source
+  std::optional<uint32_t> part = {};    // being merged or finished
+  std::optional<BundleId> bundle = {};  // being merged
+  int32_t signal = 0;
+  int32_t exit_status = 0;
+  uint64_t peak_rss_bytes = 0;
+  bool operator==(const Cause&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.kind, self.phase, self.message, self.source, self.shard, self.offset, self.part, self.bundle,
+          self.signal, self.exit_status, self.peak_rss_bytes);
+  }
+};
+
+// Whose fault: the job's or input's (the run fails), or the machine's (the work is done again).
+enum class Blame : uint8_t { kJob, kMachine };
+[[nodiscard]] Blame blame_of(const Cause& cause);
+[[nodiscard]] ExitCode exit_code_of(const Cause& cause);
+// "killed by signal 11 (SEGV)", "silent for longer than allowed", ...: a clause for a sentence.
+[[nodiscard]] std::string describe(const Cause& cause);
+
+// What a slot was mapping when its process ended, as its mapped page says. shard is meaningful in a lease only.
+struct Suspect {
+  uint32_t slot = 0;
+  LeaseId lease = {};
+  uint64_t shard = 0;
+  Phase phase = Phase::kNone;
+  std::optional<uint64_t> offset = {};
+  bool operator==(const Suspect&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.slot, self.lease, self.shard, self.phase, self.offset);
+  }
+};
+
+// The end of an earlier incarnation, told by whoever comes after it.
+struct Obituary {
+  IncarnationId incarnation = {};
+  Cause cause = {};
+  std::vector<Suspect> suspects = {};
+  bool operator==(const Obituary&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.incarnation, self.cause, self.suspects);
+  }
+};
+
+// ---- handshake --------------------------------------------------------------------------------
+
+// The first message of a session. Its fields up to `role` never move.
+struct Hello {
+  static constexpr MessageType kType = MessageType::kHello;
+  uint32_t protocol_version = kProtocolVersion;
+  Role role = Role::kWorker;
+  std::string name = {};  // of the node, the same for every incarnation of it
+  std::string host = {};
+  std::string build = {};
+  std::string kernels = {};  // information only: all levels agree bit for bit
+  std::string address = {};  // gatherer: where workers connect
+  uint64_t pid = 0;
+  uint32_t slots = 0;
+  std::optional<Obituary> obituary = {};
+  bool operator==(const Hello&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.protocol_version, self.role, self.name, self.host, self.build, self.kernels, self.address, self.pid,
+          self.slots, self.obituary);
+  }
+};
+
+struct Welcome {
+  static constexpr MessageType kType = MessageType::kWelcome;
+  uint32_t protocol_version = kProtocolVersion;
+  std::string build = {};
+  bool operator==(const Welcome&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.protocol_version, self.build);
+  }
+};
+
+struct Refused {
+  static constexpr MessageType kType = MessageType::kRefused;
+  uint32_t protocol_version = kProtocolVersion;  // of the refusing side
+  uint32_t peer_protocol_version = 0;            // of the refused one
+  std::string sentence = {};
+  bool operator==(const Refused&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.protocol_version, self.peer_protocol_version, self.sentence);
+  }
+};
+
+// Loose. The receiver's incarnation has been given up: what it holds counts for nothing; it ends and a
+// fresh incarnation says Hello.
+struct StartAnew {
+  static constexpr MessageType kType = MessageType::kStartAnew;
+  bool operator==(const StartAnew&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self&, Fields&& field) {
+    field();
+  }
+};
+
+// ---- a run ------------------------------------------------------------------------------------
+
+struct Parameter {
+  std::string name = {};
+  std::string value = {};
+  bool operator==(const Parameter&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.name, self.value);
+  }
+};
+
+struct OpenRun {
+  static constexpr MessageType kType = MessageType::kOpenRun;
+  RunId run = {};
+  std::string job = {};
+  std::string plugin_path = {};
+  std::string plugin_hash = {};  // of the file's content; a worker with another content refuses
+  std::vector<Parameter> parameters = {};
+  std::vector<Source> sources = {};  // units chosen; empty for a gatherer
+  uint64_t memory_bytes = 0;         // of the receiving process, for this run
+  uint64_t record_bytes_max = 0;
+  uint64_t small_partial_bytes_max = 0;  // of partials inside Ended
+  uint64_t result_limit = 0;             // rows wanted at most; 0: as the job says
+  bool allow_growth = false;
+  std::string kernels = {};  // forced level, or empty
+  std::string log_level = {};
+  bool operator==(const OpenRun&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.job, self.plugin_path, self.plugin_hash, self.parameters, self.sources, self.memory_bytes,
+          self.record_bytes_max, self.small_partial_bytes_max, self.result_limit, self.allow_growth, self.kernels,
+          self.log_level);
+  }
+};
+
+// Gatherer: the job is loaded and open, and this is what it will answer.
+struct RunOpened {
+  static constexpr MessageType kType = MessageType::kRunOpened;
+  RunId run = {};
+  uint32_t job_flags = 0;  // fanfold_job_flags
+  Bytes schema = {};       // protocol/schema.h
+  bool operator==(const RunOpened&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.job_flags, self.schema);
+  }
+};
+
+// Where a run's bundles go. An empty incarnation: not known yet.
+struct GathererAddress {
+  IncarnationId incarnation = {};
+  std::string address = {};
+  bool operator==(const GathererAddress&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.incarnation, self.address);
+  }
+};
+
+struct LeaseGrant {
+  LeaseId lease = {};
+  Interval shards = {};
+  uint32_t attempt = 1;     // 1 + losses so far
+  bool send_small = false;  // put the partial inside Ended if it packs into small_partial_bytes_max
+  bool operator==(const LeaseGrant&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.lease, self.shards, self.attempt, self.send_small);
+  }
+};
+
+struct Grant {
+  static constexpr MessageType kType = MessageType::kGrant;
+  RunId run = {};
+  GathererAddress gatherer = {};
+  std::vector<LeaseGrant> leases = {};
+  bool operator==(const Grant&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.gatherer, self.leases);
+  }
+};
+
+enum class Outcome : uint8_t {
+  kDone = 0,
+  kGaveBackTail = 1,       // asked to stop early
+  kSealedEarlyMemory = 2,  // the partial reached its bytes
+  kDrained = 3,            // the worker is leaving
+  kNeverStarted = 4,       // actual_end == begin, no partial
+  kFailed = 5,             // `cause`; actual_end == begin, no partial
+};
+template <>
+inline constexpr Outcome kLastOf<Outcome> = Outcome::kFailed;
+
+// A packed partial that travels inside messages. The root passes it on unread.
+struct SmallPartial {
+  Bytes packed = {};
+  uint64_t checksum = 0;  // xxh3 of packed
+  bool operator==(const SmallPartial&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.packed, self.checksum);
+  }
+};
+
+// The one message that ends a lease. The worker owns actual_end; [actual_end, end of the lease) goes back.
+struct Ended {
+  static constexpr MessageType kType = MessageType::kEnded;
+  RunId run = {};
+  LeaseId lease = {};
+  Interval done = {};  // [begin of the lease, actual_end)
+  Outcome outcome = Outcome::kDone;
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  Duration map = {};  // on the slot
+  Duration seal = {};
+  Duration merge = {};   // spent merging earlier leases into bundles, since the last Ended
+  uint64_t entries = 0;  // of the partial, an upper bound
+  uint64_t partial_bytes = 0;
+  std::optional<SmallPartial> small = {};
+  std::optional<Cause> cause = {};
+  bool operator==(const Ended&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.lease, self.done, self.outcome, self.records, self.bytes, self.map, self.seal, self.merge,
+          self.entries, self.partial_bytes, self.small, self.cause);
+  }
+};
+
+// Awarded: the partial counts; merge it into the open bundle (or free it, when it travelled inside Ended).
+// Dropped: it does not.
+struct Verdicts {
+  static constexpr MessageType kType = MessageType::kVerdicts;
+  RunId run = {};
+  std::vector<LeaseId> awarded = {};
+  std::vector<LeaseId> dropped = {};
+  bool operator==(const Verdicts&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.awarded, self.dropped);
+  }
+};
+
+// ---- bundles ----------------------------------------------------------------------------------
+
+// Close the open bundle once everything awarded so far is merged. Up to bytes_granted it may be sent at
+// once; a larger one asks with FlushWanted.
+struct Flush {
+  static constexpr MessageType kType = MessageType::kFlush;
+  RunId run = {};
+  GathererAddress gatherer = {};
+  uint64_t bytes_granted = 0;
+  bool operator==(const Flush&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.gatherer, self.bytes_granted);
+  }
+};
+
+// A bundle is closed and packed. `sending`: a Flush allowed it already, so this only informs.
+struct FlushWanted {
+  static constexpr MessageType kType = MessageType::kFlushWanted;
+  RunId run = {};
+  BundleSeq seq = {};
+  uint64_t bytes = 0;
+  uint64_t leases = 0;
+  bool sending = false;
+  bool operator==(const FlushWanted&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq, self.bytes, self.leases, self.sending);
+  }
+};
+
+// Send this bundle, whole, to this gatherer. Said again, with another gatherer, when the first was lost.
+struct FlushGranted {
+  static constexpr MessageType kType = MessageType::kFlushGranted;
+  RunId run = {};
+  BundleSeq seq = {};
+  GathererAddress gatherer = {};
+  bool operator==(const FlushGranted&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq, self.gatherer);
+  }
+};
+
+struct ManifestEntry {
+  LeaseId lease = {};
+  Interval shards = {};
+  auto operator<=>(const ManifestEntry&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.lease, self.shards);
+  }
+};
+using Manifest = std::vector<ManifestEntry>;
+
+// What one part of a bundle holds; packed_bytes of all parts, each rounded up to 64, lie one after the
+// other in the bundle's bytes.
+struct PartExtent {
+  uint64_t entries = 0;
+  uint64_t key_bytes = 0;
+  uint64_t packed_bytes = 0;
+  bool operator==(const PartExtent&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.entries, self.key_bytes, self.packed_bytes);
+  }
+};
+
+// Ahead of the chunks, so that the receiver can presize. Chunk i is bytes [i x kChunkBytesMax, ...) of `bytes`.
+struct BundleOffer {
+  static constexpr MessageType kType = MessageType::kBundleOffer;
+  RunId run = {};
+  BundleSeq seq = {};  // of the sender's incarnation
+  Manifest manifest = {};
+  uint32_t log2_parts = 0;
+  std::vector<PartExtent> parts = {};  // 1 << log2_parts
+  uint64_t bytes = 0;                  // of all chunks
+  uint64_t checksum = 0;               // xxh3 of those bytes
+  Bytes ledger = {};                   // the run ledger of these leases, packed by the runtime; may be empty
+  bool operator==(const BundleOffer&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq, self.manifest, self.log2_parts, self.parts, self.bytes, self.checksum, self.ledger);
+  }
+};
+
+struct ChunksWanted {
+  static constexpr MessageType kType = MessageType::kChunksWanted;
+  RunId run = {};
+  BundleSeq seq = {};
+  uint32_t first = 0;
+  uint32_t count = 0;  // at most kChunksInFlightMax
+  bool operator==(const ChunksWanted&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq, self.first, self.count);
+  }
+};
+
+// Loose; the bytes are the raw frame behind it.
+struct Chunk {
+  static constexpr MessageType kType = MessageType::kChunk;
+  RunId run = {};
+  BundleSeq seq = {};
+  uint32_t index = 0;
+  bool operator==(const Chunk&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq, self.index);
+  }
+};
+
+// Received whole and valid; may it count?
+struct Staged {
+  static constexpr MessageType kType = MessageType::kStaged;
+  RunId run = {};
+  BundleId bundle = {};
+  Manifest manifest = {};
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  bool operator==(const Staged&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.bundle, self.manifest, self.bytes, self.entries);
+  }
+};
+
+struct FoldBundle {
+  static constexpr MessageType kType = MessageType::kFoldBundle;
+  RunId run = {};
+  BundleId bundle = {};
+  bool operator==(const FoldBundle&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.bundle);
+  }
+};
+
+struct RejectBundle {
+  static constexpr MessageType kType = MessageType::kRejectBundle;
+  RunId run = {};
+  BundleId bundle = {};
+  bool operator==(const RejectBundle&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.bundle);
+  }
+};
+
+struct Folded {
+  static constexpr MessageType kType = MessageType::kFolded;
+  RunId run = {};
+  BundleId bundle = {};
+  bool operator==(const Folded&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.bundle);
+  }
+};
+
+// Received, but its bytes are not what a worker packs, or they stopped coming. It holds no part of it any more.
+struct BundleFailed {
+  static constexpr MessageType kType = MessageType::kBundleFailed;
+  RunId run = {};
+  BundleId bundle = {};
+  Cause cause = {};
+  bool operator==(const BundleFailed&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.bundle, self.cause);
+  }
+};
+
+// Root to worker: folded; free it.
+struct BundleDone {
+  static constexpr MessageType kType = MessageType::kBundleDone;
+  RunId run = {};
+  BundleSeq seq = {};
+  bool operator==(const BundleDone&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.seq);
+  }
+};
+
+struct SmallFold {
+  LeaseId lease = {};
+  SmallPartial partial = {};
+  bool operator==(const SmallFold&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.lease, self.partial);
+  }
+};
+
+// Already awarded: fold each.
+struct FoldSmall {
+  static constexpr MessageType kType = MessageType::kFoldSmall;
+  RunId run = {};
+  std::vector<SmallFold> partials = {};
+  bool operator==(const FoldSmall&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.partials);
+  }
+};
+
+// `invalid` ones were not what a worker packs and were left out.
+struct SmallFolded {
+  static constexpr MessageType kType = MessageType::kSmallFolded;
+  RunId run = {};
+  std::vector<LeaseId> folded = {};
+  std::vector<LeaseId> invalid = {};
+  bool operator==(const SmallFolded&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.folded, self.invalid);
+  }
+};
+
+// The incarnation is fenced: free what it sent that is not being folded, and take nothing more from it.
+struct ForgetWorker {
+  static constexpr MessageType kType = MessageType::kForgetWorker;
+  IncarnationId incarnation = {};
+  bool operator==(const ForgetWorker&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.incarnation);
+  }
+};
+
+// ---- the end ----------------------------------------------------------------------------------
+
+struct Finish {
+  static constexpr MessageType kType = MessageType::kFinish;
+  RunId run = {};
+  uint64_t result_batches_allowed = 0;  // first credit
+  bool operator==(const Finish&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.result_batches_allowed);
+  }
+};
+
+// Rows in order; the bytes (protocol/row_batch.h) are the raw frame behind it. index counts from 0.
+struct ResultBatch {
+  static constexpr MessageType kType = MessageType::kResultBatch;
+  RunId run = {};
+  uint64_t index = 0;
+  uint64_t rows = 0;
+  bool operator==(const ResultBatch&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.index, self.rows);
+  }
+};
+
+// Batches [0, result_batches_allowed) may be sent.
+struct ResultCredit {
+  static constexpr MessageType kType = MessageType::kResultCredit;
+  RunId run = {};
+  uint64_t result_batches_allowed = 0;
+  bool operator==(const ResultCredit&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.result_batches_allowed);
+  }
+};
+
+struct Finished {
+  static constexpr MessageType kType = MessageType::kFinished;
+  RunId run = {};
+  uint64_t batches = 0;
+  uint64_t rows = 0;
+  Bytes ledger = {};  // of the whole run, as the runtime packs it
+  Duration merge = {};
+  Duration finish = {};
+  bool operator==(const Finished&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.batches, self.rows, self.ledger, self.merge, self.finish);
+  }
+};
+
+// The sender cannot do its part of the run: loading, opening, merging, packing or finishing failed.
+struct Failed {
+  static constexpr MessageType kType = MessageType::kFailed;
+  RunId run = {};
+  Cause cause = {};
+  bool operator==(const Failed&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.cause);
+  }
+};
+
+// Raise every stop word to cancel, free everything, answer Goodbye.
+struct CancelRun {
+  static constexpr MessageType kType = MessageType::kCancelRun;
+  RunId run = {};
+  bool operator==(const CancelRun&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run);
+  }
+};
+
+// The run is over: free what is left of it, answer Goodbye.
+struct CloseRun {
+  static constexpr MessageType kType = MessageType::kCloseRun;
+  RunId run = {};
+  bool operator==(const CloseRun&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run);
+  }
+};
+
+// Where the slots' time went; they add up to slots x wall.
+struct SlotTimes {
+  Duration read_map = {};
+  Duration seal_pack = {};
+  Duration wire = {};
+  Duration merge = {};
+  Duration finish = {};
+  Duration idle = {};
+  bool operator==(const SlotTimes&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.read_map, self.seal_pack, self.wire, self.merge, self.finish, self.idle);
+  }
+};
+
+// A process's own account of the run, when its part of it is over.
+struct Goodbye {
+  static constexpr MessageType kType = MessageType::kGoodbye;
+  RunId run = {};
+  uint64_t pid = 0;
+  uint64_t peak_rss_bytes = 0;
+  SlotTimes slot_times = {};
+  bool operator==(const Goodbye&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.pid, self.peak_rss_bytes, self.slot_times);
+  }
+};
+
+using Message = std::variant<Hello, Welcome, Refused, StartAnew, OpenRun, RunOpened, Grant, Ended, Verdicts, Flush,
+                             FlushWanted, FlushGranted, BundleOffer, ChunksWanted, Chunk, Staged, FoldBundle,
+                             RejectBundle, Folded, BundleFailed, BundleDone, FoldSmall, SmallFolded, ForgetWorker,
+                             Finish, ResultBatch, ResultCredit, Finished, Failed, CancelRun, CloseRun, Goodbye>;
+
+// Whether a message travels outside a session's sequence.
+template <class T>
+inline constexpr bool kLoose = std::is_same_v<T, StartAnew> || std::is_same_v<T, Chunk>;
+[[nodiscard]] bool is_loose(const Message& message);
+// "Ended", "BundleOffer", ...
+[[nodiscard]] const char* name_of(const Message& message);
+
+}  // namespace fanfold
