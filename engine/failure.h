@@ -12,11 +12,11 @@ namespace fanfold {
 enum class ExitCode : int {
   kDone = 0,
   kInternal = 1,
-  kUsage = 2,       // unknown job or parameter, plugin that cannot be loaded
-  kInputOutput = 3, // missing, cut, changed, disk full, address in use
-  kJobFailed = 4,   // crash, exception, bad record, overflow, budget
-  kNoFleet = 5,     // no root, no workers, refused by key or version
-  kPartial = 6,     // done with coverage below 100 %
+  kUsage = 2,        // unknown job or parameter, plugin that cannot be loaded
+  kInputOutput = 3,  // missing, cut, changed, disk full, address in use
+  kJobFailed = 4,    // crash, exception, bad record, overflow, budget
+  kNoFleet = 5,      // no root, no workers, refused by key or version
+  kPartial = 6,      // done with coverage below 100 %
   kInterrupted = 130,
   kTerminated = 143,
 };
@@ -50,6 +50,8 @@ class [[nodiscard]] Result {
 
 // The Result of a call that returns nothing but may fail.
 using Status = Result<std::monostate>;
-inline Status success() { return std::monostate{}; }
+inline Status success() {
+  return std::monostate{};
+}
 
 }  // namespace fanfold

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __FAST_MATH__
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "Fanfold's answers have the same bits everywhere: build jobs without -ffast-math"
 #endif
 
