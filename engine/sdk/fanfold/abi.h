@@ -77,7 +77,8 @@ typedef struct fanfold_memory {
   uint32_t size;
   uint32_t reserved;
   void *context;
-  void *(*allocate)(void *context, uint64_t bytes); /* null: refused */
+  void *(*allocate)(void *context, uint64_t bytes);        /* null: refused */
+  void *(*allocate_zeroed)(void *context, uint64_t bytes); /* cheaper than clearing a block fresh from the kernel */
   void (*release)(void *context, void *block, uint64_t bytes);
 } fanfold_memory;
 
@@ -241,10 +242,10 @@ typedef struct fanfold_extent {
 } fanfold_extent;
 
 /* Parts. A keyed partial is cut by the top bits of its keys' hashes: into 1 << FANFOLD_LOG2_PARTS_WORK
- * parts while it is merged and packed by a worker, into one when it holds fewer than
- * FANFOLD_ONE_PART_ENTRIES, and into 1 << log2_parts of the host's choice at the gatherer. Within a
- * packed part entries are ordered by the top FANFOLD_LOG2_PARTS_MAX hash bits, so any finer cut up
- * to that is a contiguous range. An unkeyed partial is one part. */
+ * parts to merge, each under one lock, and into 1 << FANFOLD_LOG2_PARTS_MAX to pack and to gather. One
+ * that holds fewer than FANFOLD_ONE_PART_ENTRIES is packed as one part, whose entries are ordered by
+ * the top FANFOLD_LOG2_PARTS_MAX hash bits, so that each finer part is a contiguous range of it. An
+ * unkeyed partial is one part always. */
 #define FANFOLD_LOG2_PARTS_WORK 7
 #define FANFOLD_LOG2_PARTS_MAX 10
 #define FANFOLD_ONE_PART_ENTRIES 4096
@@ -255,7 +256,7 @@ typedef struct fanfold_packed {
   uint32_t log2_parts;
   uint32_t part;
   uint32_t reserved;
-  const uint8_t *data; /* 64-byte aligned; unchanged and valid as long as the total it was folded into */
+  const uint8_t *data; /* 8-byte aligned; unchanged and valid as long as the total it was folded into */
   uint64_t bytes;
 } fanfold_packed;
 
@@ -298,9 +299,10 @@ typedef struct fanfold_job {
    *   threads  many at once, never two on the same (left, part), nor on the same (right, part) */
   int32_t (*merge)(fanfold_partial *left, fanfold_partial *right, uint32_t part);
 
-  /* The exact extent of a sealed partial's part, and its columns written to `out` (packed_bytes of
-   * them, 64-byte aligned). log2_parts is 0 or FANFOLD_LOG2_PARTS_WORK; 0 when unkeyed or the whole
-   * holds fewer than FANFOLD_ONE_PART_ENTRIES. Threads: many at once on different parts. */
+  /* The exact extent of a part, and its columns written to `out` (packed_bytes of them, a multiple of
+   * 8, 8-byte aligned). Of a partial that others were merged into. log2_parts is 0 or
+   * FANFOLD_LOG2_PARTS_MAX; 0 when unkeyed or the whole holds fewer than FANFOLD_ONE_PART_ENTRIES.
+   * Threads: many at once on different parts. Packing twice gives the same bytes. */
   int32_t (*extent)(fanfold_partial *partial, uint32_t log2_parts, uint32_t part, fanfold_extent *extent);
   int32_t (*pack)(fanfold_partial *partial, uint32_t log2_parts, uint32_t part, uint8_t *out, uint64_t bytes);
 
@@ -308,7 +310,8 @@ typedef struct fanfold_job {
    * Touches nothing else. FANFOLD_BAD_PARTIAL if not. Threads: any. */
   int32_t (*check)(const fanfold_instance *instance, const fanfold_packed *packed, fanfold_extent *extent);
 
-  /* The gatherer's total: part `part` of 1 << log2_parts (at most FANFOLD_LOG2_PARTS_MAX; 0 when unkeyed).
+  /* The gatherer's total: part `part` of 1 << log2_parts (0 or FANFOLD_LOG2_PARTS_MAX;
+   * 0 when unkeyed).
    * reserve: presizes the part for so many entries. fold: adds those entries of a checked packed part
    * that belong to the total's part. Threads: many at once, never two on one (total, part). */
   int32_t (*reserve)(fanfold_partial *total, uint32_t log2_parts, uint32_t part, const fanfold_extent *extent);
