@@ -25,6 +25,7 @@ class Count {
   }
   constexpr void merge(const Count& other) noexcept { add(other.count_); }
 
+  [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0; }
   [[nodiscard]] constexpr bool overflowed() const noexcept { return count_ == kSaturated; }
   // Throws Overflow when 2^64 - 1 or more were counted: the top value stands for all of those.
   [[nodiscard]] std::uint64_t value() const {

@@ -3,13 +3,16 @@
 // commutative exactly, and equal values pack to equal bytes, whatever the order of adding and merging.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace fanfold {
 
@@ -34,7 +37,7 @@ class Overflow : public std::runtime_error {
 //             too long, not canonical); allocates no more than in proportion to the bytes given
 //   threads   many folds at once, never two threads on one
 template <class F>
-concept Fold = std::default_initializable<F> && std::move_constructible<F> &&
+concept Fold = std::default_initializable<F> && std::movable<F> &&
     requires(F& fold, F&& other, const F& constant, std::byte* out, std::span<const std::byte> in) {
   requires std::same_as<std::remove_cvref_t<decltype(F::packed_bytes)>, std::size_t>;
   typename std::integral_constant<std::size_t, F::packed_bytes>;
@@ -55,6 +58,15 @@ template <class F>
   } else {
     return 0;
   }
+}
+
+// Whether a fold packs to just these bytes.
+template <Fold F>
+[[nodiscard]] bool packs_to(const F& fold, std::span<const std::byte> bytes) {
+  if (fold.pack_size() != bytes.size()) return false;
+  std::vector<std::byte> packed(bytes.size());
+  fold.pack(packed.data());
+  return std::equal(packed.begin(), packed.end(), bytes.begin());
 }
 
 }  // namespace fanfold
