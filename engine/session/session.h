@@ -9,7 +9,7 @@
 //   established  message seen before                      established  dropped, acknowledged again
 //   established  message after a gap                      established  dropped, resend asked for
 //   established  nothing acknowledged for a while         established  everything unacknowledged sent again
-//   any          loose message                            same         delivered as it comes, unless opening
+//   any          loose message                            same         delivered as it comes; sent once established
 //   any          frame with another epoch (connector)     lost         the peer has begun a new life
 //   any          more kept than kSessionBytesKeptMax      lost         the peer takes nothing
 //   lost         anything                                 lost         dropped
@@ -136,6 +136,7 @@ class Session {
   uint64_t first_kept_seq_ = 1;
   uint64_t next_seq_ = 1;
   uint64_t sent_seq_max_ = 0;  // highest ever put into a frame
+  bool opening_sent_ = false;  // while opening: the one frame is out
   std::size_t kept_bytes_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::optional<Instant> resend_at_;

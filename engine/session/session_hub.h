@@ -10,7 +10,6 @@
 //   not a frame                                      counted, dropped
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -75,7 +74,7 @@ class SessionHub {
     bool fenced = false;
     bool silence_told = false;
   };
-  void answer_start_anew(const Route& route, IncarnationId incarnation, Instant now);
+  void answer_start_anew(const Route& route, IncarnationId incarnation);
 
   Epoch epoch_;
   SessionLimits session_limits_;

@@ -1,0 +1,176 @@
+#include "engine/protocol/message.h"
+
+#include <csignal>
+
+namespace fanfold {
+namespace {
+
+const char* signal_name(int signal) {
+  switch (signal) {
+    case SIGSEGV:
+      return " (SEGV)";
+    case SIGABRT:
+      return " (ABRT)";
+    case SIGBUS:
+      return " (BUS)";
+    case SIGFPE:
+      return " (FPE)";
+    case SIGILL:
+      return " (ILL)";
+    case SIGKILL:
+      return " (KILL)";
+    case SIGTERM:
+      return " (TERM)";
+    case SIGINT:
+      return " (INT)";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::string to_text(uint64_t high, uint64_t low) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(32, '0');
+  for (std::size_t i = 0; i < 16; ++i) {
+    text[15 - i] = kDigits[high >> (4 * i) & 0xf];
+    text[31 - i] = kDigits[low >> (4 * i) & 0xf];
+  }
+  return text;
+}
+
+Blame blame_of(const Cause& cause) {
+  switch (cause.kind) {
+    case CauseKind::kSignal:
+      switch (cause.signal) {
+        case SIGSEGV:
+        case SIGABRT:
+        case SIGBUS:
+        case SIGFPE:
+        case SIGILL:
+          return Blame::kJob;
+        default:
+          return Blame::kMachine;
+      }
+    case CauseKind::kExit:
+    case CauseKind::kException:
+    case CauseKind::kJob:
+    case CauseKind::kUsage:
+    case CauseKind::kBadRecord:
+    case CauseKind::kInput:
+    case CauseKind::kOutput:
+    case CauseKind::kMemory:
+    case CauseKind::kOverflow:
+      return Blame::kJob;
+    case CauseKind::kUnknown:
+    case CauseKind::kBadPartial:
+    case CauseKind::kTimeout:
+    case CauseKind::kSilence:
+    case CauseKind::kLostLink:
+    case CauseKind::kCancelled:
+    case CauseKind::kInternal:
+      return Blame::kMachine;
+  }
+  return Blame::kMachine;
+}
+
+ExitCode exit_code_of(const Cause& cause) {
+  switch (cause.kind) {
+    case CauseKind::kUsage:
+      return ExitCode::kUsage;
+    case CauseKind::kInput:
+    case CauseKind::kOutput:
+      return ExitCode::kInputOutput;
+    case CauseKind::kInternal:
+      return ExitCode::kInternal;
+    case CauseKind::kCancelled:
+      return cause.signal == SIGTERM ? ExitCode::kTerminated : ExitCode::kInterrupted;
+    default:
+      return ExitCode::kJobFailed;
+  }
+}
+
+std::string describe(const Cause& cause) {
+  switch (cause.kind) {
+    case CauseKind::kUnknown:
+      return "ended for an unknown reason";
+    case CauseKind::kSignal:
+      return "ended by signal " + std::to_string(cause.signal) + signal_name(cause.signal);
+    case CauseKind::kExit:
+      return "left by exit(" + std::to_string(cause.exit_status) + ")";
+    case CauseKind::kException:
+      return "let an exception escape";
+    case CauseKind::kJob:
+      return "failed";
+    case CauseKind::kUsage:
+      return "was refused";
+    case CauseKind::kBadRecord:
+      return "met a bad record";
+    case CauseKind::kInput:
+      return "could not read its input";
+    case CauseKind::kOutput:
+      return "could not write";
+    case CauseKind::kMemory:
+      return "ran out of memory";
+    case CauseKind::kOverflow:
+      return "overflowed";
+    case CauseKind::kBadPartial:
+      return "sent a partial that is not one";
+    case CauseKind::kTimeout:
+      return "took longer than allowed";
+    case CauseKind::kSilence:
+      return "was silent for longer than allowed";
+    case CauseKind::kLostLink:
+      return "lost its link";
+    case CauseKind::kCancelled:
+      return "was cancelled";
+    case CauseKind::kInternal:
+      return "failed inside";
+  }
+  return "failed";
+}
+
+bool is_loose(const Message& message) {
+  return std::visit([](const auto& value) { return kLoose<std::remove_cvref_t<decltype(value)>>; }, message);
+}
+
+const char* name_of(const Message& message) {
+  struct Names {
+    const char* operator()(const Hello&) const { return "Hello"; }
+    const char* operator()(const Welcome&) const { return "Welcome"; }
+    const char* operator()(const Refused&) const { return "Refused"; }
+    const char* operator()(const StartAnew&) const { return "StartAnew"; }
+    const char* operator()(const OpenRun&) const { return "OpenRun"; }
+    const char* operator()(const RunOpened&) const { return "RunOpened"; }
+    const char* operator()(const Grant&) const { return "Grant"; }
+    const char* operator()(const Ended&) const { return "Ended"; }
+    const char* operator()(const Verdicts&) const { return "Verdicts"; }
+    const char* operator()(const Flush&) const { return "Flush"; }
+    const char* operator()(const FlushWanted&) const { return "FlushWanted"; }
+    const char* operator()(const FlushGranted&) const { return "FlushGranted"; }
+    const char* operator()(const BundleOffer&) const { return "BundleOffer"; }
+    const char* operator()(const ChunksWanted&) const { return "ChunksWanted"; }
+    const char* operator()(const Chunk&) const { return "Chunk"; }
+    const char* operator()(const Staged&) const { return "Staged"; }
+    const char* operator()(const FoldBundle&) const { return "FoldBundle"; }
+    const char* operator()(const RejectBundle&) const { return "RejectBundle"; }
+    const char* operator()(const Folded&) const { return "Folded"; }
+    const char* operator()(const BundleFailed&) const { return "BundleFailed"; }
+    const char* operator()(const BundleDone&) const { return "BundleDone"; }
+    const char* operator()(const FoldSmall&) const { return "FoldSmall"; }
+    const char* operator()(const SmallFolded&) const { return "SmallFolded"; }
+    const char* operator()(const ForgetWorker&) const { return "ForgetWorker"; }
+    const char* operator()(const Finish&) const { return "Finish"; }
+    const char* operator()(const ResultBatch&) const { return "ResultBatch"; }
+    const char* operator()(const ResultCredit&) const { return "ResultCredit"; }
+    const char* operator()(const Finished&) const { return "Finished"; }
+    const char* operator()(const Failed&) const { return "Failed"; }
+    const char* operator()(const CancelRun&) const { return "CancelRun"; }
+    const char* operator()(const CloseRun&) const { return "CloseRun"; }
+    const char* operator()(const Goodbye&) const { return "Goodbye"; }
+  };
+  return std::visit(Names{}, message);
+}
+
+}  // namespace fanfold
