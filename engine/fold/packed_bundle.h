@@ -1,0 +1,23 @@
+// packed_bundle.h: a bundle received whole, as the plugin packed it: its parts, borrowed from the buffers
+// they came in, which it keeps alive. Immutable; cheap to move.
+#pragma once
+
+#include <fanfold/abi.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fanfold {
+
+struct PackedBundle {
+  std::uint64_t number = 0;  // names it in failures: the order of arrival at the gatherer
+  std::uint32_t log2_parts = 0;
+  std::vector<fanfold_packed> parts;    // 1 << log2_parts of them
+  std::vector<fanfold_extent> extents;  // of the parts, as validate() found them
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::shared_ptr<const void> owner;  // of the parts' bytes
+};
+
+}  // namespace fanfold

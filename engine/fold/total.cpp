@@ -1,0 +1,217 @@
+#include "engine/fold/total.h"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace fanfold {
+
+namespace {
+
+// Frees a partial of the plugin's at the end of a scope.
+class HeldPartial {
+ public:
+  HeldPartial(const FoldJob& job) : job_(job), handle_(job.job->partial_new(job.instance, job.memory)) {}
+  ~HeldPartial() {
+    if (handle_ != nullptr) job_.job->partial_free(handle_);
+  }
+  HeldPartial(const HeldPartial&) = delete;
+  HeldPartial& operator=(const HeldPartial&) = delete;
+  [[nodiscard]] fanfold_partial* get() const { return handle_; }
+
+ private:
+  const FoldJob& job_;
+  fanfold_partial* handle_;
+};
+
+}  // namespace
+
+const char* name_of(FoldPhase phase) {
+  switch (phase) {
+    case FoldPhase::kIdle:
+      return "idle";
+    case FoldPhase::kValidate:
+      return "validate";
+    case FoldPhase::kMerge:
+      return "merge";
+    case FoldPhase::kFinish:
+      return "finish";
+  }
+  return "unknown";
+}
+
+Total::Total(FoldJob job, tbb::task_arena& arena, FoldPosition* positions)
+    : job_(std::move(job)), arena_(arena), positions_(positions) {}
+
+FoldPosition& Total::position() const {
+  return positions_[std::max(tbb::this_task_arena::current_thread_index(), 0)];
+}
+
+std::uint32_t Total::log2_parts() const {
+  if ((job_.job->flags & FANFOLD_JOB_KEYED) == 0) return 0;
+  std::uint64_t entries = 0;
+  for (const PackedBundle& bundle : bundles_) {
+    if (bundle.log2_parts != 0) return FANFOLD_LOG2_PARTS_MAX;
+    entries += bundle.entries;
+  }
+  return entries < FANFOLD_ONE_PART_ENTRIES ? 0 : FANFOLD_LOG2_PARTS_MAX;
+}
+
+Status Total::for_parts(std::uint32_t count, const std::function<Status(std::uint32_t)>& body) {
+  std::mutex mutex;
+  std::optional<Failure> failure;
+  std::atomic<bool> failed = false;
+  const auto run = [&](std::uint32_t part) {
+    if (failed.load(std::memory_order_relaxed)) return;
+    Status status = body(part);
+    position().phase.store(static_cast<std::uint32_t>(FoldPhase::kIdle), std::memory_order_relaxed);
+    if (status) return;
+    const std::lock_guard lock(mutex);
+    if (!failed.exchange(true)) failure = status.failure();
+  };
+  arena_.execute([&] {
+    if (count == 1) {
+      run(0);
+    } else {
+      tbb::parallel_for(std::uint32_t{0}, count, run);
+    }
+  });
+  if (failure) return *failure;
+  return success();
+}
+
+Status Total::failed(std::int32_t status, FoldPhase phase, std::uint32_t part) const {
+  const std::uint64_t bundle = position().bundle.load(std::memory_order_relaxed);
+  const ExitCode code = status == FANFOLD_BAD_PARTIAL ? ExitCode::kInternal : ExitCode::kJobFailed;
+  return Failure{code, std::string("the job failed in ") + name_of(phase) + ", partition " + std::to_string(part) +
+                           (phase == FoldPhase::kFinish ? "" : ", bundle " + std::to_string(bundle)) + ": " +
+                           job_.failure_text(status)};
+}
+
+Status Total::validate(PackedBundle& bundle) {
+  bundle.extents.assign(bundle.parts.size(), fanfold_extent{0, 0, 0});
+  Status status = for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> Status {
+    FoldPosition& at = position();
+    at.bundle.store(bundle.number, std::memory_order_relaxed);
+    at.part.store(part, std::memory_order_relaxed);
+    at.phase.store(static_cast<std::uint32_t>(FoldPhase::kValidate), std::memory_order_relaxed);
+    const std::int32_t checked = job_.job->check(job_.instance, &bundle.parts[part], &bundle.extents[part]);
+    if (checked != FANFOLD_OK) return failed(checked, FoldPhase::kValidate, part);
+    return success();
+  });
+  bundle.entries = bundle.bytes = 0;
+  for (const fanfold_extent& extent : bundle.extents) {
+    bundle.entries += extent.entries;
+    bundle.bytes += extent.packed_bytes;
+  }
+  return status;
+}
+
+void Total::accept(PackedBundle bundle) {
+  bytes_ += bundle.bytes;
+  bundles_.push_back(std::move(bundle));
+}
+
+std::int32_t Total::fold_part(fanfold_partial* total, std::uint32_t log2_parts, std::uint32_t part) {
+  FoldPosition& at = position();
+  at.part.store(part, std::memory_order_relaxed);
+  at.phase.store(static_cast<std::uint32_t>(FoldPhase::kMerge), std::memory_order_relaxed);
+  // Presized for every entry of every bundle: too much where keys repeat, but only while one part lives.
+  fanfold_extent expected{0, 0, 0};
+  for (const PackedBundle& bundle : bundles_) {
+    const bool fine = bundle.log2_parts == log2_parts;
+    const fanfold_extent& extent = bundle.extents[fine ? part : 0];
+    expected.entries += fine ? extent.entries : extent.entries >> log2_parts;
+    expected.key_bytes += fine ? extent.key_bytes : extent.key_bytes >> log2_parts;
+  }
+  std::int32_t status = job_.job->reserve(total, log2_parts, part, &expected);
+  for (const PackedBundle& bundle : bundles_) {
+    if (status != FANFOLD_OK) break;
+    at.bundle.store(bundle.number, std::memory_order_relaxed);
+    status = job_.job->fold(total, log2_parts, part, &bundle.parts[bundle.log2_parts == log2_parts ? part : 0]);
+  }
+  return status;
+}
+
+Status Total::compact() {
+  if (bundles_.size() < 2) return success();
+  const HeldPartial total(job_);
+  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, 0);
+  const std::uint32_t log2 = log2_parts();
+  const std::uint32_t count = 1U << log2;
+  struct Buffer {
+    const fanfold_memory* memory;
+    std::uint8_t* data = nullptr;
+    std::uint64_t bytes = 0;
+    ~Buffer() {
+      if (data != nullptr) memory->release(memory->context, data, bytes);
+    }
+  };
+  auto buffers = std::make_shared<std::vector<Buffer>>(count, Buffer{job_.memory});
+  PackedBundle merged;
+  merged.number = bundles_.front().number;
+  merged.log2_parts = log2;
+  merged.parts.resize(count);
+  merged.extents.resize(count);
+  Status status = for_parts(count, [&](std::uint32_t part) -> Status {
+    std::int32_t result = fold_part(total.get(), log2, part);
+    fanfold_extent& extent = merged.extents[part];
+    if (result == FANFOLD_OK) result = job_.job->extent(total.get(), log2, part, &extent);
+    if (result != FANFOLD_OK) return failed(result, FoldPhase::kMerge, part);
+    Buffer& buffer = (*buffers)[part];
+    buffer.data = static_cast<std::uint8_t*>(job_.memory->allocate(job_.memory->context, extent.packed_bytes));
+    if (buffer.data == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, part);
+    buffer.bytes = extent.packed_bytes;
+    result = job_.job->pack(total.get(), log2, part, buffer.data, buffer.bytes);
+    if (result != FANFOLD_OK) return failed(result, FoldPhase::kMerge, part);
+    job_.job->release_part(total.get(), log2, part);
+    merged.parts[part] = {sizeof(fanfold_packed), log2, part, 0, buffer.data, buffer.bytes};
+    return success();
+  });
+  if (!status) return status;
+  merged.owner = buffers;
+  for (const fanfold_extent& extent : merged.extents) {
+    merged.entries += extent.entries;
+    merged.bytes += extent.packed_bytes;
+  }
+  bundles_.clear();
+  bytes_ = 0;
+  accept(std::move(merged));
+  return success();
+}
+
+Status Total::finish(RowSink& rows) {
+  const bool keyed = (job_.job->flags & FANFOLD_JOB_KEYED) != 0;
+  // A keyed total without bundles has no rows; an unkeyed one is the identity and has its row.
+  if (bundles_.empty() && keyed) return success();
+  if (bundles_.size() == 1) {
+    const PackedBundle& only = bundles_.front();
+    return for_parts(static_cast<std::uint32_t>(only.parts.size()), [&](std::uint32_t part) -> Status {
+      FoldPosition& at = position();
+      at.part.store(part, std::memory_order_relaxed);
+      at.phase.store(static_cast<std::uint32_t>(FoldPhase::kFinish), std::memory_order_relaxed);
+      const RowSink::Lent writer = rows.writer();
+      const std::int32_t status = job_.job->finish_packed(job_.instance, &only.parts[part], writer.rows());
+      if (status != FANFOLD_OK) return failed(status, FoldPhase::kFinish, part);
+      return success();
+    });
+  }
+  const HeldPartial total(job_);
+  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, 0);
+  const std::uint32_t log2 = log2_parts();
+  return for_parts(1U << log2, [&](std::uint32_t part) -> Status {
+    std::int32_t status = fold_part(total.get(), log2, part);
+    if (status != FANFOLD_OK) return failed(status, FoldPhase::kMerge, part);
+    position().phase.store(static_cast<std::uint32_t>(FoldPhase::kFinish), std::memory_order_relaxed);
+    const RowSink::Lent writer = rows.writer();
+    status = job_.job->finish(job_.instance, total.get(), log2, part, writer.rows());
+    if (status != FANFOLD_OK) return failed(status, FoldPhase::kFinish, part);
+    job_.job->release_part(total.get(), log2, part);
+    return success();
+  });
+}
+
+}  // namespace fanfold

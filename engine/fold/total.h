@@ -1,0 +1,82 @@
+// total.h: a run's total at the gatherer: bundles validated, folded and finished, part by part in
+// parallel on TBB. Bundles are kept packed as they came and merged as late as can be: finish() folds each
+// part of all bundles into a presized table, emits its rows and frees it while it is warm. A bundle that
+// is alone is finished straight from its packed columns. When too much is kept, compact() merges what is
+// there into one packed bundle.
+//
+// The order of bundles never shows: folds are exact and rows are ordered by their sink. One caller at a
+// time; work runs in the arena given. The first failure wins and names phase, part and bundle.
+#pragma once
+
+#include <fanfold/abi.h>
+#include <tbb/task_arena.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/failure.h"
+#include "engine/fold/packed_bundle.h"
+#include "engine/fold/row_sink.h"
+
+namespace fanfold {
+
+enum class FoldPhase : std::uint32_t { kIdle = 0, kValidate = 1, kMerge = 2, kFinish = 3 };
+[[nodiscard]] const char* name_of(FoldPhase phase);
+
+// Where a thread is inside the plugin: written before each call, read by whoever finds the process dead.
+struct FoldPosition {
+  std::atomic<std::uint32_t> phase = 0;
+  std::atomic<std::uint32_t> part = 0;
+  std::atomic<std::uint64_t> bundle = 0;
+};
+
+// The job that a total is made of. All borrowed.
+struct FoldJob {
+  const fanfold_job* job;
+  const fanfold_instance* instance;
+  const fanfold_memory* memory;
+  // The sentence that goes with a status other than FANFOLD_OK, asked for on the thread that got it.
+  std::function<std::string(std::int32_t)> failure_text;
+};
+
+class Total {
+ public:
+  // `positions`: one a thread of the arena.
+  Total(FoldJob job, tbb::task_arena& arena, FoldPosition* positions);
+
+  // Whether a bundle's parts are what the job packs; fills in extents, entries and bytes. Exit 1: bytes
+  // that a worker of this run would never send.
+  Status validate(PackedBundle& bundle);
+
+  // Adds a validated bundle. From now on it counts.
+  void accept(PackedBundle bundle);
+
+  // Packed bytes kept, and how many bundles.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t bundles() const { return bundles_.size(); }
+
+  // Merges all that is kept into one bundle. Needs as much memory again as the outcome.
+  Status compact();
+
+  // Emits every row, once. Nothing may be accepted afterwards.
+  Status finish(RowSink& rows);
+
+ private:
+  [[nodiscard]] std::uint32_t log2_parts() const;
+  // Runs body(part) for all parts in parallel; stops early after a failure.
+  Status for_parts(std::uint32_t count, const std::function<Status(std::uint32_t)>& body);
+  std::int32_t fold_part(fanfold_partial* total, std::uint32_t log2_parts, std::uint32_t part);
+  Status failed(std::int32_t status, FoldPhase phase, std::uint32_t part) const;
+  FoldPosition& position() const;
+
+  FoldJob job_;
+  tbb::task_arena& arena_;
+  FoldPosition* positions_;
+  std::vector<PackedBundle> bundles_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace fanfold

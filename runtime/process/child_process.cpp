@@ -1,0 +1,131 @@
+#include "runtime/process/child_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/assertion.h"
+
+extern char** environ;
+
+namespace fanfold::process {
+
+namespace {
+
+// A path that is not the program's own name: it is there however the program was called.
+constexpr const char* kThisProgram = "/proc/self/exe";
+
+}  // namespace
+
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& arguments,
+                                         const std::vector<std::pair<int, int>>& inherited) {
+  std::vector<char*> argv;
+  std::string name = "fanfold";
+  argv.push_back(name.data());
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  bool has_output = false;
+  for (const auto& [ours, theirs] : inherited) {
+    posix_spawn_file_actions_adddup2(&files, ours, theirs);
+    has_output = has_output || theirs == STDOUT_FILENO;
+  }
+  if (!has_output) posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // A child of its own group: a terminal's Ctrl-C reaches the client alone, which then ends the others.
+  posix_spawnattr_setpgroup(&attributes, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, kThisProgram, &files, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&files);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return Failure{ExitCode::kInputOutput, std::string("cannot start a process: ") + std::strerror(error)};
+  }
+  const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  FANFOLD_ASSERT(descriptor >= 0, std::strerror(errno));
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  return ChildProcess(pid, descriptor);
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      cause_(std::move(other.cause_)) {}
+
+ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(cause_, other.cause_);
+  return *this;
+}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ > 0 && !ended()) {
+    kill(pid_, SIGKILL);
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::optional<Cause> ChildProcess::ended() {
+  if (cause_ || pid_ <= 0) return cause_;
+  int status = 0;
+  const pid_t got = waitpid(pid_, &status, WNOHANG);
+  if (got == pid_) cause_ = cause_of_status(status);
+  return cause_;
+}
+
+void ChildProcess::signal(int number) const {
+  if (pid_ > 0 && !cause_) kill(pid_, number);
+}
+
+Cause cause_of_status(int wait_status) {
+  Cause cause;
+  if (WIFSIGNALED(wait_status)) {
+    cause.kind = CauseKind::kSignal;
+    cause.signal = WTERMSIG(wait_status);
+  } else {
+    cause.kind = CauseKind::kExit;
+    cause.exit_status = WEXITSTATUS(wait_status);
+  }
+  return cause;
+}
+
+bool end_with_parent(int number, pid_t expected_parent) {
+  prctl(PR_SET_PDEATHSIG, number);
+  return getppid() == expected_parent;  // it may have died before the call above
+}
+
+std::uint64_t peak_rss_bytes() {
+  std::FILE* file = std::fopen("/proc/self/status", "re");
+  if (file == nullptr) return 0;
+  char line[256];
+  unsigned long long kib = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
+  }
+  std::fclose(file);
+  return kib * 1024;
+}
+
+}  // namespace fanfold::process

@@ -1,0 +1,230 @@
+#include "runtime/transport/socket.h"
+
+#include <zmq.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "engine/assertion.h"
+
+namespace fanfold::transport {
+
+namespace {
+
+// Sessions bound what is in flight by bytes; ZeroMQ's own bound would count messages and drop.
+constexpr int kNoHighWaterMark = 0;
+constexpr int kHandshakeMs = 10'000;
+constexpr int kReconnectMs = 20;
+constexpr int kReconnectMsMax = 2'000;
+
+// A message that is closed wherever its scope ends.
+class ScopedMessage {
+ public:
+  ScopedMessage() { zmq_msg_init(&message_); }
+  ~ScopedMessage() { zmq_msg_close(&message_); }
+  ScopedMessage(const ScopedMessage&) = delete;
+  ScopedMessage& operator=(const ScopedMessage&) = delete;
+  zmq_msg_t* get() { return &message_; }
+  [[nodiscard]] ByteView view() {
+    return {static_cast<const std::byte*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
+  }
+  bool more() { return zmq_msg_more(&message_) != 0; }
+
+ private:
+  zmq_msg_t message_;
+};
+
+void set(void* socket, int option, int value) {
+  const int result = zmq_setsockopt(socket, option, &value, sizeof value);
+  FANFOLD_ASSERT(result == 0, zmq_strerror(zmq_errno()));
+}
+
+void set_common(void* socket, std::uint64_t frame_bytes_max) {
+  set(socket, ZMQ_LINGER, 0);
+  set(socket, ZMQ_SNDHWM, kNoHighWaterMark);
+  set(socket, ZMQ_RCVHWM, kNoHighWaterMark);
+  set(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
+  set(socket, ZMQ_IPV6, 1);
+  const auto bytes = static_cast<std::int64_t>(frame_bytes_max);
+  zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes, sizeof bytes);
+}
+
+// One part, without waiting; retried when a signal comes between. False: nothing is there.
+bool receive_part(void* socket, ScopedMessage& message) {
+  int result = 0;
+  do {
+    result = zmq_msg_recv(message.get(), socket, ZMQ_DONTWAIT);
+  } while (result < 0 && zmq_errno() == EINTR);
+  return result >= 0;
+}
+
+// What follows the payload is one raw frame; anything more is not ours and dropped.
+Frame receive_frame(void* socket, ScopedMessage& payload) {
+  Frame frame;
+  const ByteView bytes = payload.view();
+  frame.payload.assign(bytes.begin(), bytes.end());
+  bool more = payload.more();
+  while (more) {
+    auto part = std::make_shared<ScopedMessage>();
+    if (!receive_part(socket, *part)) break;
+    more = part->more();
+    if (!frame.raw.present()) {
+      const ByteView view = part->view();
+      frame.raw = {std::move(part), view};
+    }
+  }
+  return frame;
+}
+
+bool send_part(void* socket, zmq_msg_t* message, int flags) {
+  int result = 0;
+  do {
+    result = zmq_msg_send(message, socket, flags | ZMQ_DONTWAIT);
+  } while (result < 0 && zmq_errno() == EINTR);
+  if (result < 0) zmq_msg_close(message);
+  return result >= 0;
+}
+
+// Bytes that live until ZeroMQ has sent them, without a copy.
+template <class Owner>
+void borrow(zmq_msg_t* message, ByteView view, Owner owner) {
+  auto* held = new Owner(std::move(owner));
+  const int result = zmq_msg_init_data(
+      message, const_cast<std::byte*>(view.data()), view.size(),
+      [](void*, void* hint) { delete static_cast<Owner*>(hint); }, held);
+  FANFOLD_ASSERT(result == 0, zmq_strerror(zmq_errno()));
+}
+
+bool send_frame(void* socket, Frame frame) {
+  zmq_msg_t message;
+  constexpr std::size_t kCopied = 4096;  // below this a copy is cheaper than an allocation and a callback
+  if (frame.payload.size() <= kCopied) {
+    zmq_msg_init_size(&message, frame.payload.size());
+    if (!frame.payload.empty()) std::memcpy(zmq_msg_data(&message), frame.payload.data(), frame.payload.size());
+  } else {
+    auto payload = std::make_shared<Bytes>(std::move(frame.payload));
+    const ByteView view(*payload);
+    borrow(&message, view, std::move(payload));
+  }
+  if (!send_part(socket, &message, frame.raw.present() ? ZMQ_SNDMORE : 0)) return false;
+  if (!frame.raw.present()) return true;
+  zmq_msg_t raw;
+  const ByteView view = frame.raw.view;
+  borrow(&raw, view, std::move(frame.raw.owner));
+  return send_part(socket, &raw, 0);
+}
+
+}  // namespace
+
+Context::Context() : handle_(zmq_ctx_new()) {
+  FANFOLD_ASSERT(handle_ != nullptr, zmq_strerror(zmq_errno()));
+  zmq_ctx_set(handle_, ZMQ_IO_THREADS, 1);
+  zmq_ctx_set(handle_, ZMQ_BLOCKY, 0);
+  zmq_ctx_set(handle_, ZMQ_MAX_SOCKETS, 4096);
+}
+
+Context::~Context() {
+  zmq_ctx_term(handle_);
+}
+
+std::string describe_zeromq() {
+  int major = 0;
+  int minor = 0;
+  int patch = 0;
+  zmq_version(&major, &minor, &patch);
+  // The library says whether it has CURVE; in Debian's and all builds we support that means libsodium.
+  return "ZeroMQ " + std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) +
+         (zmq_has("curve") != 0 ? " with libsodium" : " without libsodium");
+}
+
+Result<Listener> Listener::bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
+  void* socket = zmq_socket(context.handle(), ZMQ_ROUTER);
+  if (socket == nullptr)
+    return Failure{ExitCode::kInputOutput, std::string("cannot make a socket: ") + zmq_strerror(zmq_errno())};
+  set_common(socket, frame_bytes_max);
+  set(socket, ZMQ_ROUTER_MANDATORY, 1);
+  if (zmq_bind(socket, endpoint.c_str()) != 0) {
+    const int error = zmq_errno();
+    zmq_close(socket);
+    if (error == ENAMETOOLONG) {
+      return Failure{ExitCode::kInputOutput,
+                     "cannot listen at " + endpoint +
+                         ": the path is too long for a socket's name; set TMPDIR to a shorter folder"};
+    }
+    return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error)};
+  }
+  char bound[1024];
+  std::size_t size = sizeof bound;
+  const bool known = zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &size) == 0;
+  return Listener(socket, known ? std::string(bound) : endpoint);
+}
+
+Listener::Listener(Listener&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), endpoint_(std::move(other.endpoint_)) {}
+
+Listener::~Listener() {
+  if (handle_ != nullptr) zmq_close(handle_);
+}
+
+std::optional<std::pair<std::string, Frame>> Listener::receive() {
+  ScopedMessage route;
+  if (!receive_part(handle_, route)) return std::nullopt;
+  const ByteView view = route.view();
+  std::string id(reinterpret_cast<const char*>(view.data()), view.size());
+  if (!route.more()) return std::pair(std::move(id), Frame{});
+  ScopedMessage payload;
+  if (!receive_part(handle_, payload)) return std::pair(std::move(id), Frame{});
+  return std::pair(std::move(id), receive_frame(handle_, payload));
+}
+
+bool Listener::send(const std::string& route, Frame frame) {
+  zmq_msg_t id;
+  zmq_msg_init_size(&id, route.size());
+  std::memcpy(zmq_msg_data(&id), route.data(), route.size());
+  if (!send_part(handle_, &id, ZMQ_SNDMORE)) return false;
+  return send_frame(handle_, std::move(frame));
+}
+
+Result<Connector> Connector::connect(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
+  void* socket = zmq_socket(context.handle(), ZMQ_DEALER);
+  if (socket == nullptr)
+    return Failure{ExitCode::kInputOutput, std::string("cannot make a socket: ") + zmq_strerror(zmq_errno())};
+  set_common(socket, frame_bytes_max);
+  set(socket, ZMQ_RECONNECT_IVL, kReconnectMs);
+  set(socket, ZMQ_RECONNECT_IVL_MAX, kReconnectMsMax);
+  if (zmq_connect(socket, endpoint.c_str()) != 0) {
+    const int error = zmq_errno();
+    zmq_close(socket);
+    return Failure{ExitCode::kNoFleet, "cannot connect to " + endpoint + ": " + zmq_strerror(error)};
+  }
+  return Connector(socket);
+}
+
+Connector::Connector(Connector&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+
+Connector& Connector::operator=(Connector&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Connector::~Connector() {
+  if (handle_ != nullptr) zmq_close(handle_);
+}
+
+std::optional<Frame> Connector::receive() {
+  ScopedMessage payload;
+  if (!receive_part(handle_, payload)) return std::nullopt;
+  return receive_frame(handle_, payload);
+}
+
+void Connector::send(Frame frame) {
+  send_frame(handle_, std::move(frame));
+}
+
+void Connector::close_after(int linger_ms) {
+  set(handle_, ZMQ_LINGER, linger_ms);
+  zmq_close(std::exchange(handle_, nullptr));
+}
+
+}  // namespace fanfold::transport

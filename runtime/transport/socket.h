@@ -1,0 +1,76 @@
+// socket.h: the ZeroMQ sockets of a node: a Listener (ROUTER) that others connect to, a Connector (DEALER)
+// to one peer. They move frames: a payload frame and perhaps a raw frame behind it, which is sent and
+// received without a copy. What gets lost or refused is the session's to repeat.
+//
+// Sockets and their context belong to one thread. All options are set here, before bind and connect.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "engine/failure.h"
+#include "engine/protocol/bytes.h"
+
+namespace fanfold::transport {
+
+class Context {
+ public:
+  Context();
+  ~Context();  // after all its sockets
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  [[nodiscard]] void* handle() const { return handle_; }
+
+ private:
+  void* handle_;
+};
+
+// "ZeroMQ 4.3.4 with libsodium", for --version.
+[[nodiscard]] std::string describe_zeromq();
+
+class Listener {
+ public:
+  // An endpoint as ZeroMQ names it (ipc://PATH, tcp://HOST:PORT; port 0 chooses one). `frame_bytes_max`
+  // bounds what a peer can make this process receive. Exit 3 when the address is in use or cannot be made.
+  static Result<Listener> bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max);
+  Listener(Listener&& other) noexcept;
+  Listener& operator=(Listener&&) = delete;
+  ~Listener();
+
+  [[nodiscard]] const std::string& endpoint() const { return endpoint_; }  // as bound
+  [[nodiscard]] void* handle() const { return handle_; }
+
+  // The next frame that is there, with the routing id it came from. Never waits.
+  std::optional<std::pair<std::string, Frame>> receive();
+  // False when the peer is gone. Never waits.
+  bool send(const std::string& route, Frame frame);
+
+ private:
+  Listener(void* handle, std::string endpoint) : handle_(handle), endpoint_(std::move(endpoint)) {}
+  void* handle_;
+  std::string endpoint_;
+};
+
+class Connector {
+ public:
+  // Connects in the background, and again whenever the link breaks.
+  static Result<Connector> connect(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max);
+  Connector(Connector&& other) noexcept;
+  Connector& operator=(Connector&& other) noexcept;
+  ~Connector();
+
+  [[nodiscard]] void* handle() const { return handle_; }
+  std::optional<Frame> receive();
+  void send(Frame frame);
+  // Waits until what was sent has left, at most so long, and closes.
+  void close_after(int linger_ms);
+
+ private:
+  explicit Connector(void* handle) : handle_(handle) {}
+  void* handle_;
+};
+
+}  // namespace fanfold::transport
