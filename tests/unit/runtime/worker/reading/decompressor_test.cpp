@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "files.h"
 #include "runtime/worker/reading/shard_reader.h"
+#include "tests/unit/runtime/files.h"
 
 namespace fanfold {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-#include "files.h"
+#include "tests/unit/runtime/files.h"
 
 namespace fanfold {
 namespace {

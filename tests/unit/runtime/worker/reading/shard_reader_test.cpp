@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "files.h"
+#include "tests/unit/runtime/files.h"
 
 namespace fanfold {
 namespace {
