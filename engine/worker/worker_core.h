@@ -248,7 +248,6 @@ class WorkerCore {
   void offer(BundleSeq seq, Bundle&, Actions&);
   void send_chunks(BundleSeq seq, const Bundle&, uint32_t first, uint32_t count, Actions&);
   void forget_run();
-  [[nodiscard]] uint64_t unmerged_partials() const { return held_.size(); }
   [[nodiscard]] uint64_t bundle_bytes() const;
 
   Hello hello_;
@@ -260,7 +259,6 @@ class WorkerCore {
   // Of the run.
   RunId run_;
   MemorySplit memory_;
-  bool opened_ = false;
   std::vector<Slot> slots_;
   std::deque<LeaseGrant> queue_;
   std::map<LeaseId, LeaseGrant> started_;
