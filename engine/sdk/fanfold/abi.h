@@ -45,7 +45,7 @@ typedef enum fanfold_status {
 } fanfold_status;
 
 typedef struct fanfold_bytes {
-  const char *data; /* may be null when size is 0 */
+  const char* data; /* may be null when size is 0 */
   uint64_t size;
 } fanfold_bytes;
 
@@ -62,12 +62,12 @@ typedef struct fanfold_host {
   uint32_t abi_major;
   uint32_t abi_minor;
   uint32_t kernels; /* the fastest level the machine has, or the one forced; all levels agree bit for bit */
-  void *context;
+  void* context;
   /* Says why the running callback is about to return something else than FANFOLD_OK. The text is
    * copied. One sentence: what happened, to which input, what to do next. On the callback's thread. */
-  void (*fail)(void *context, const char *text, uint64_t text_size);
+  void (*fail)(void* context, const char* text, uint64_t text_size);
   /* A later addition by name ("fanfold.something/1"), or null. */
-  const void *(*extension)(void *context, const char *name);
+  const void* (*extension)(void* context, const char* name);
 } fanfold_host;
 
 /* Accounted memory of one partial. Blocks of 2 MiB and more are aligned to 2 MiB and on huge pages
@@ -76,10 +76,10 @@ typedef struct fanfold_host {
 typedef struct fanfold_memory {
   uint32_t size;
   uint32_t reserved;
-  void *context;
-  void *(*allocate)(void *context, uint64_t bytes);        /* null: refused */
-  void *(*allocate_zeroed)(void *context, uint64_t bytes); /* cheaper than clearing a block fresh from the kernel */
-  void (*release)(void *context, void *block, uint64_t bytes);
+  void* context;
+  void* (*allocate)(void* context, uint64_t bytes);        /* null: refused */
+  void* (*allocate_zeroed)(void* context, uint64_t bytes); /* cheaper than clearing a block fresh from the kernel */
+  void (*release)(void* context, void* block, uint64_t bytes);
 } fanfold_memory;
 
 /* ---- shards -------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ typedef enum fanfold_stop { FANFOLD_GO_ON = 0, FANFOLD_SEAL_SOON = 1, FANFOLD_CA
 typedef struct fanfold_block {
   uint32_t size;
   uint32_t last; /* 1: nothing follows in this shard */
-  const char *data;
+  const char* data;
   uint64_t bytes;
   uint64_t offset; /* of data[0] in the source, in (decompressed) bytes */
 } fanfold_block;
@@ -118,21 +118,21 @@ typedef struct fanfold_shard {
   uint64_t records_to_skip; /* the first n records are known to be bad and are passed over */
   fanfold_bytes name;       /* the source as the user named it */
   fanfold_bytes head;       /* the source's first record, without its delimiter, where the job asked for it */
-  void *context;
+  void* context;
   /* The next block; FANFOLD_OK with bytes == 0 and last == 1 at the end. Anything else but OK must be
    * returned by map() unchanged. The block before is gone. */
-  int32_t (*next_block)(void *context, fanfold_block *block);
+  int32_t (*next_block)(void* context, fanfold_block* block);
   /* One relaxed load a batch of records. SEAL_SOON: finish this shard, the lease ends with it.
    * CANCEL: return FANFOLD_STOPPED at once. */
-  const uint32_t *stop;
+  const uint32_t* stop;
   /* The black box: the offset of the record being mapped, one relaxed store a record where the job
    * can afford it; a crash names it. */
-  uint64_t *position;
+  uint64_t* position;
   /* A record that cannot be mapped: counted and kept by the ledger, or fatal, as the user asked; not OK
    * must be returned by map(). */
-  int32_t (*bad_record)(void *context, uint64_t offset, const char *text, uint64_t text_size);
+  int32_t (*bad_record)(void* context, uint64_t offset, const char* text, uint64_t text_size);
   /* Tells the ledger how many records were mapped; many calls add up. */
-  void (*count_records)(void *context, uint64_t records);
+  void (*count_records)(void* context, uint64_t records);
 } fanfold_shard;
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -160,36 +160,36 @@ typedef struct fanfold_order {
 
 /* The buffers of one column of a batch, as the Arrow C data interface lays them out. */
 typedef struct fanfold_column_data {
-  const void *values;      /* 8 bytes a row; for TEXT and DECIMAL the bytes */
-  const int32_t *offsets;  /* TEXT and DECIMAL: rows + 1 of them, from 0; else null */
-  const uint8_t *validity; /* a bit a row, least significant first, 1 = present; null: all present */
+  const void* values;      /* 8 bytes a row; for TEXT and DECIMAL the bytes */
+  const int32_t* offsets;  /* TEXT and DECIMAL: rows + 1 of them, from 0; else null */
+  const uint8_t* validity; /* a bit a row, least significant first, 1 = present; null: all present */
 } fanfold_column_data;
 
 typedef struct fanfold_batch {
   uint32_t size;
   uint32_t columns;
   uint64_t rows;
-  const fanfold_column_data *data; /* one a column */
+  const fanfold_column_data* data; /* one a column */
 } fanfold_batch;
 
 /* Where finish() puts rows. One per thread; batches of about a thousand rows are good. */
 typedef struct fanfold_rows {
   uint32_t size;
   uint32_t has_cutoff;
-  void *context;
-  int32_t (*emit)(void *context, const fanfold_batch *batch);
+  void* context;
+  int32_t (*emit)(void* context, const fanfold_batch* batch);
   /* With has_cutoff, a row whose value in the first order column (an integer one) is strictly beyond
    * `*cutoff` (smaller when descending, larger when ascending) cannot be among the rows wanted and
    * may be left out. Signed or unsigned by the column's type; it only ever tightens; relaxed loads. */
-  const uint64_t *cutoff;
+  const uint64_t* cutoff;
 } fanfold_rows;
 
 /* What a run with given parameters answers. Filled by schema(); borrowed from the instance. */
 typedef struct fanfold_schema {
   uint32_t size;
   uint32_t column_count;
-  const fanfold_column *columns;
-  const fanfold_order *order;
+  const fanfold_column* columns;
+  const fanfold_order* order;
   uint32_t order_count;
   uint32_t reserved;
   uint64_t limit;         /* rows wanted at most; 0: all */
@@ -209,10 +209,10 @@ typedef enum fanfold_parameter_type {
 typedef struct fanfold_parameter {
   uint32_t size;
   uint32_t type;
-  const char *name; /* lower case, digits and '-'; a reserved engine flag's name refuses the plugin */
-  const char *default_value;
-  const char *help;
-  const char *choices;
+  const char* name; /* lower case, digits and '-'; a reserved engine flag's name refuses the plugin */
+  const char* default_value;
+  const char* help;
+  const char* choices;
   int64_t minimum;
   int64_t maximum;
 } fanfold_parameter;
@@ -256,7 +256,7 @@ typedef struct fanfold_packed {
   uint32_t log2_parts;
   uint32_t part;
   uint32_t reserved;
-  const uint8_t *data; /* 8-byte aligned; unchanged and valid as long as the total it was folded into */
+  const uint8_t* data; /* 8-byte aligned; unchanged and valid as long as the total it was folded into */
   uint64_t bytes;
 } fanfold_packed;
 
@@ -265,71 +265,71 @@ typedef struct fanfold_job {
   uint32_t abi_major;
   uint32_t abi_minor;
   uint32_t flags; /* fanfold_job_flags */
-  const char *name;
-  const char *version;
-  const char *summary; /* one sentence */
-  const char *help;    /* several lines, or null */
-  const fanfold_parameter *parameters;
+  const char* name;
+  const char* version;
+  const char* summary; /* one sentence */
+  const char* help;    /* several lines, or null */
+  const fanfold_parameter* parameters;
   uint64_t parameter_count;
 
   /* One instance a process and run. `host` outlives it. FANFOLD_USAGE with a sentence where the
    * parameters contradict each other. */
-  int32_t (*open)(const fanfold_host *host, const fanfold_argument *arguments, uint64_t argument_count,
-                  fanfold_instance **instance);
-  void (*close)(fanfold_instance *instance);
-  int32_t (*schema)(const fanfold_instance *instance, fanfold_schema *schema);
+  int32_t (*open)(const fanfold_host* host, const fanfold_argument* arguments, uint64_t argument_count,
+                  fanfold_instance** instance);
+  void (*close)(fanfold_instance* instance);
+  int32_t (*schema)(const fanfold_instance* instance, fanfold_schema* schema);
 
   /* The identity. `memory` outlives the partial. Null: memory refused. */
-  fanfold_partial *(*partial_new)(const fanfold_instance *instance, const fanfold_memory *memory);
+  fanfold_partial* (*partial_new)(const fanfold_instance* instance, const fanfold_memory* memory);
   /* Back to the identity, keeping warm memory for the next lease. */
-  void (*partial_reset)(fanfold_partial *partial);
-  void (*partial_free)(fanfold_partial *partial);
+  void (*partial_reset)(fanfold_partial* partial);
+  void (*partial_free)(fanfold_partial* partial);
 
   /* Adds a shard to a partial. Many calls, any slot, any order, one thread a partial. */
-  int32_t (*map)(const fanfold_instance *instance, const fanfold_shard *shard, fanfold_partial *partial);
+  int32_t (*map)(const fanfold_instance* instance, const fanfold_shard* shard, fanfold_partial* partial);
 
   /* The partial stops growing by map(); tells what it holds (an upper bound before merging: keys may
    * stand in it more than once). Must come before merge (as `right`), extent and pack. */
-  int32_t (*seal)(fanfold_partial *partial, fanfold_extent *extent);
+  int32_t (*seal)(fanfold_partial* partial, fanfold_extent* extent);
 
   /* Folds `right` into `left`, work part `part` of 1 << FANFOLD_LOG2_PARTS_WORK (0 of 1 when unkeyed).
    *   shapes   both of this instance, from disjoint shards; right sealed; left never mapped into
    *   law      associative and commutative, exactly: the same bytes in any order of merging
    *   memory   right's part is consumed, and right may only be reset or freed when all parts are
    *   threads  many at once, never two on the same (left, part), nor on the same (right, part) */
-  int32_t (*merge)(fanfold_partial *left, fanfold_partial *right, uint32_t part);
+  int32_t (*merge)(fanfold_partial* left, fanfold_partial* right, uint32_t part);
 
   /* The exact extent of a part, and its columns written to `out` (packed_bytes of them, a multiple of
    * 8, 8-byte aligned). Of a partial that others were merged into. log2_parts is 0 or
    * FANFOLD_LOG2_PARTS_MAX; 0 when unkeyed or the whole holds fewer than FANFOLD_ONE_PART_ENTRIES.
    * Threads: many at once on different parts. Packing twice gives the same bytes. */
-  int32_t (*extent)(fanfold_partial *partial, uint32_t log2_parts, uint32_t part, fanfold_extent *extent);
-  int32_t (*pack)(fanfold_partial *partial, uint32_t log2_parts, uint32_t part, uint8_t *out, uint64_t bytes);
+  int32_t (*extent)(fanfold_partial* partial, uint32_t log2_parts, uint32_t part, fanfold_extent* extent);
+  int32_t (*pack)(fanfold_partial* partial, uint32_t log2_parts, uint32_t part, uint8_t* out, uint64_t bytes);
 
   /* Whether packed bytes, which may be hostile, are what pack() writes: counts, offsets, order, parts.
    * Touches nothing else. FANFOLD_BAD_PARTIAL if not. Threads: any. */
-  int32_t (*check)(const fanfold_instance *instance, const fanfold_packed *packed, fanfold_extent *extent);
+  int32_t (*check)(const fanfold_instance* instance, const fanfold_packed* packed, fanfold_extent* extent);
 
   /* The gatherer's total: part `part` of 1 << log2_parts (0 or FANFOLD_LOG2_PARTS_MAX;
    * 0 when unkeyed).
    * reserve: presizes the part for so many entries. fold: adds those entries of a checked packed part
    * that belong to the total's part. Threads: many at once, never two on one (total, part). */
-  int32_t (*reserve)(fanfold_partial *total, uint32_t log2_parts, uint32_t part, const fanfold_extent *extent);
-  int32_t (*fold)(fanfold_partial *total, uint32_t log2_parts, uint32_t part, const fanfold_packed *packed);
+  int32_t (*reserve)(fanfold_partial* total, uint32_t log2_parts, uint32_t part, const fanfold_extent* extent);
+  int32_t (*fold)(fanfold_partial* total, uint32_t log2_parts, uint32_t part, const fanfold_packed* packed);
   /* Emits the rows of a part: of a total, or straight of a checked packed part that has no other beside
    * it. Once per part. Threads: many at once on different parts. */
-  int32_t (*finish)(const fanfold_instance *instance, fanfold_partial *total, uint32_t log2_parts, uint32_t part,
-                    const fanfold_rows *rows);
-  int32_t (*finish_packed)(const fanfold_instance *instance, const fanfold_packed *packed, const fanfold_rows *rows);
+  int32_t (*finish)(const fanfold_instance* instance, fanfold_partial* total, uint32_t log2_parts, uint32_t part,
+                    const fanfold_rows* rows);
+  int32_t (*finish_packed)(const fanfold_instance* instance, const fanfold_packed* packed, const fanfold_rows* rows);
   /* Frees a part of a total that has been finished. */
-  void (*release_part)(fanfold_partial *total, uint32_t log2_parts, uint32_t part);
+  void (*release_part)(fanfold_partial* total, uint32_t log2_parts, uint32_t part);
 
   /* 128 bits that are equal for equal contents, whatever order they came in; parts add up (mod 2^64 each). */
-  int32_t (*digest)(const fanfold_instance *instance, const fanfold_packed *packed, uint64_t digest[2]);
+  int32_t (*digest)(const fanfold_instance* instance, const fanfold_packed* packed, uint64_t digest[2]);
 } fanfold_job;
 
 /* The plugin's only symbol. Called once, before anything else; must not start threads. */
-typedef const fanfold_job *(*fanfold_plugin_function)(void);
+typedef const fanfold_job* (*fanfold_plugin_function)(void);
 
 #ifdef __cplusplus
 }

@@ -356,13 +356,16 @@ TEST(RowSink, RefusesAMalformedBatchWithASentenceThatNamesTheColumn) {
 struct ScarceMemory {
   std::uint64_t bytes_max;
   std::uint64_t bytes = 0;
-  fanfold_memory memory{sizeof(fanfold_memory), 0, this,
+  fanfold_memory memory{sizeof(fanfold_memory),
+                        0,
+                        this,
                         [](void* context, std::uint64_t asked) -> void* {
                           auto* self = static_cast<ScarceMemory*>(context);
                           if (self->bytes + asked > self->bytes_max) return nullptr;
                           self->bytes += asked;
                           return ::operator new(asked);
                         },
+                        nullptr,  // allocate_zeroed: row blocks are written whole
                         [](void* context, void* block, std::uint64_t given) {
                           static_cast<ScarceMemory*>(context)->bytes -= given;
                           ::operator delete(block);
