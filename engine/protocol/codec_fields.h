@@ -3,7 +3,9 @@
 // fields(); writing and reading walk the same list.
 #pragma once
 
+#include <msgpack/object.hpp>
 #include <msgpack/pack.hpp>
+#include <msgpack/type.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -17,7 +17,7 @@ FORBIDDEN = {
               r"unlink|rename|opendir|std::basic_[io]?f(stream|ilebuf).*|std::filesystem::.*",
     "a thread or a lock": r"pthread_create|pthread_mutex_\w+|pthread_cond_\w+|std::thread::.*|std::condition_variable.*|"
                           r"tbb::.*",
-    "a process": r"fork|vfork|posix_spawn\w*|exec[lv]\w*|system|kill|signal|sigaction",
+    "a process": r"fork|vfork|posix_spawn\w*|exec[lv]\w*|system|kill|raise|signal|sigaction",
     "randomness that no seed gave": r"rand|random|arc4random\w*|getrandom|std::random_device.*",
     "the environment": r"(secure_)?getenv|setenv",
     "a logger": r"spdlog::.*|syslog",
