@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -14,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <map>
 #include <memory>
