@@ -386,18 +386,19 @@ struct Flush {
   }
 };
 
-// A bundle is closed and packed. `sending`: a Flush allowed it already, so this only informs.
+// A bundle is closed and packed. sending_to: the gatherer that a Flush allowed it to go to already, so this
+// only informs; empty when it waits for FlushGranted.
 struct FlushWanted {
   static constexpr MessageType kType = MessageType::kFlushWanted;
   RunId run = {};
   BundleSeq seq = {};
   uint64_t bytes = 0;
   uint64_t leases = 0;
-  bool sending = false;
+  IncarnationId sending_to = {};
   bool operator==(const FlushWanted&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.run, self.seq, self.bytes, self.leases, self.sending);
+    field(self.run, self.seq, self.bytes, self.leases, self.sending_to);
   }
 };
 

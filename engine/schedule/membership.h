@@ -21,11 +21,12 @@ struct BundleRecord {
     kWanted = 0,   // waits for room at the gatherer
     kGranted = 1,  // on its way
     kFolding = 2,  // staged whole and accepted
+    kFolded = 3,   // before the worker's own announcement of it has come
   };
   State state = State::kWanted;
   uint64_t bytes = 0;
-  std::vector<LeaseId> leases;  // known once staged
-  Instant due = {};             // when granted: staged by then, or the worker is given up
+  bool told = false;  // FlushWanted has come; Staged, over another link, may come first
+  Instant due = {};   // when granted: staged by then, or the worker is given up
 };
 
 struct Member {
@@ -37,6 +38,8 @@ struct Member {
   uint64_t unflushed_bytes = 0;   // upper bound of the bundle they make
   bool flush_asked = false;       // since its last award
   Instant first_unflushed = {};   // when the oldest of them was awarded
+  Duration unflushed_merge = {};  // what merging them cost
+  uint64_t bytes_reserved = 0;    // at the gatherer, by a Flush whose bundle has not been told yet
   bool has_run = false;           // OpenRun was sent
 };
 

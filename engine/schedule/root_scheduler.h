@@ -72,8 +72,9 @@ struct NodeLost {
   std::string name;
   Cause cause;
 };
-// A gatherer that StartGatherer asked for ended before its Hello, or could not be started.
-struct GathererStartFailed {
+// The gatherer process that StartGatherer{life} asked for has ended, or could not be started.
+struct GathererDied {
+  uint32_t life = 1;
   Cause cause;
 };
 // Nobody is left who could become a worker; `sentence` says why.
@@ -89,8 +90,8 @@ struct ResultConsumed {
 };
 struct Tick {};
 
-using Event = std::variant<RunSubmitted, PeerSaid, PeerLost, NodeLost, GathererStartFailed, NoMoreWorkers,
-                           CancelRequested, ResultConsumed, Tick>;
+using Event = std::variant<RunSubmitted, PeerSaid, PeerLost, NodeLost, GathererDied, NoMoreWorkers, CancelRequested,
+                           ResultConsumed, Tick>;
 
 // ---- actions ----------------------------------------------------------------------------------
 
@@ -171,7 +172,8 @@ struct Limits {
   uint32_t leases_ahead_per_slot = 2;         // queued at a worker beside the one a slot maps
   Duration no_workers_max = seconds(30);      // a run without any worker fails after this
   Duration gatherer_start_max = seconds(30);  // from StartGatherer to RunOpened
-  Duration goodbye_max = seconds(2);          // waited for at the end
+  Duration goodbye_max = seconds(1);          // waited for at the end
+  uint32_t slots_expected = 0;                // of workers that are starting; leases are cut for so many at least
   // A granted bundle that is not staged after flush_base_max + bytes at flush_bytes_per_second_min: its
   // worker cannot reach the gatherer and is given up.
   Duration flush_base_max = seconds(60);
@@ -179,6 +181,7 @@ struct Limits {
   uint64_t gatherer_bytes_in_flight_max = uint64_t{1} << 30;  // bundles granted and not yet folded
   bool flush_by_time = false;  // fleets; an embedded run flushes by memory and at the end
   Duration flush_time_min = seconds(2);
+  uint32_t flush_cost_factor = 20;  // awarded work waits at least so many times what merging it cost
   uint64_t result_batches_ahead = 8;
   // A run expected to need no more leases than this answers with partials inside Ended.
   uint64_t small_leases_max = 16;
@@ -201,7 +204,8 @@ struct Progress {
 
 class RootScheduler {
  public:
-  explicit RootScheduler(const Limits& limits);
+  // `build` is told to peers in Welcome.
+  explicit RootScheduler(const Limits& limits, std::string build = {});
   virtual ~RootScheduler();
   RootScheduler(const RootScheduler&) = delete;
   RootScheduler& operator=(const RootScheduler&) = delete;
@@ -217,9 +221,12 @@ class RootScheduler {
   // What is wrong with the intervals, or nothing: every interval against every other. For tests; step()
   // itself compares sums.
   [[nodiscard]] std::optional<std::string> check_intervals() const;
+  // Where the shards of the run stand; null without a run. For tests and pages.
+  [[nodiscard]] const LeaseTable* leases() const;
 
  protected:
   // Seams at which tests plant faults, to show that the simulation finds them. Production never overrides.
+  // The live lease that `ended` ends, or null.
   [[nodiscard]] virtual Lease* lease_of(LeaseTable& leases, const Ended& ended, IncarnationId from);
   virtual void put_back(LeaseTable& leases, Interval shards, uint32_t losses);
   [[nodiscard]] virtual bool manifest_counts(const LeaseTable& leases, const Staged& staged) const;
@@ -227,8 +234,28 @@ class RootScheduler {
 
  private:
   class Run;
-  friend class Run;
+  using Actions = std::vector<Action>;
+
+  void on(RunSubmitted submitted, Instant now, Actions& actions);
+  void on(PeerSaid said, Instant now, Actions& actions);
+  void on(PeerLost lost, Instant now, Actions& actions);
+  void on(NodeLost lost, Instant now, Actions& actions);
+  void on(GathererDied failed, Instant now, Actions& actions);
+  void on(NoMoreWorkers none, Instant now, Actions& actions);
+  void on(CancelRequested cancel, Instant now, Actions& actions);
+  void on(ResultConsumed consumed, Instant now, Actions& actions);
+  void on(Tick, Instant, Actions&) {}
+
+  void greet(IncarnationId from, Hello hello, Instant now, Actions& actions);
+  void refuse(IncarnationId from, Refused refused, Actions& actions);
+  void late_word(IncarnationId from, Actions& actions);
+  void fence(IncarnationId incarnation, Actions& actions);
+  void lose_worker(IncarnationId incarnation, const Cause& cause, const std::vector<Suspect>& suspects, Instant now,
+                   Actions& actions);
+  [[nodiscard]] bool is_gatherer(IncarnationId incarnation) const;
+
   Limits limits_;
+  std::string build_;
   Membership members_;
   std::unique_ptr<Run> run_;
 };

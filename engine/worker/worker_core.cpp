@@ -296,7 +296,8 @@ void WorkerCore::on(const BundlePacked& packed, Actions& actions) {
     return;
   }
   const bool sending = packed.bytes <= bundle.bytes_granted && !gatherer_.incarnation.empty();
-  actions.push_back(SendToRoot{FlushWanted{run_, packed.bundle, packed.bytes, bundle.manifest.size(), sending}});
+  actions.push_back(SendToRoot{FlushWanted{run_, packed.bundle, packed.bytes, bundle.manifest.size(),
+                                           sending ? gatherer_.incarnation : IncarnationId{}}});
   if (sending) offer(packed.bundle, bundle, actions);
 }
 
