@@ -448,7 +448,7 @@ struct BundleOffer {
   uint32_t log2_parts = 0;
   std::vector<PartExtent> parts = {};  // 1 << log2_parts
   uint64_t bytes = 0;                  // of all chunks
-  uint64_t checksum = 0;               // xxh3 of those bytes
+  uint64_t checksum = 0;               // of the parts' own xxh3 (runtime/plugin/bundle_checksum.h)
   Bytes ledger = {};                   // the run ledger of these leases, packed by the runtime; may be empty
   bool operator==(const BundleOffer&) const = default;
   template <class Self, class Fields>
