@@ -8,10 +8,12 @@
 #include <memory>
 #include <vector>
 
+#include "engine/protocol/identity.h"
+
 namespace fanfold {
 
 struct PackedBundle {
-  std::uint64_t number = 0;  // names it in failures: the order of arrival at the gatherer
+  BundleId id = {};  // names it in failures; empty for small partials and for what compact() made
   std::uint32_t log2_parts = 0;
   std::vector<fanfold_packed> parts;    // 1 << log2_parts of them
   std::vector<fanfold_extent> extents;  // of the parts, as validate() found them

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 namespace fanfold {
@@ -29,20 +28,6 @@ class HeldPartial {
 
 }  // namespace
 
-const char* name_of(FoldPhase phase) {
-  switch (phase) {
-    case FoldPhase::kIdle:
-      return "idle";
-    case FoldPhase::kValidate:
-      return "validate";
-    case FoldPhase::kMerge:
-      return "merge";
-    case FoldPhase::kFinish:
-      return "finish";
-  }
-  return "unknown";
-}
-
 Total::Total(FoldJob job, tbb::task_arena& arena, FoldPosition* positions)
     : job_(std::move(job)), arena_(arena), positions_(positions) {}
 
@@ -60,17 +45,26 @@ std::uint32_t Total::log2_parts() const {
   return entries < FANFOLD_ONE_PART_ENTRIES ? 0 : FANFOLD_LOG2_PARTS_MAX;
 }
 
-Status Total::for_parts(std::uint32_t count, const std::function<Status(std::uint32_t)>& body) {
+void Total::enter(Phase phase, std::uint32_t part, const BundleId& bundle) const {
+  FoldPosition& at = position();
+  at.bundle_seq.store(bundle.seq.value, std::memory_order_relaxed);
+  at.worker_high.store(bundle.incarnation.high, std::memory_order_relaxed);
+  at.worker_low.store(bundle.incarnation.low, std::memory_order_relaxed);
+  at.part.store(part, std::memory_order_relaxed);
+  at.phase.store(static_cast<std::uint32_t>(phase), std::memory_order_relaxed);
+}
+
+FoldFault Total::for_parts(std::uint32_t count, const std::function<FoldFault(std::uint32_t)>& body) {
   std::mutex mutex;
-  std::optional<Failure> failure;
+  FoldFault first;
   std::atomic<bool> failed = false;
   const auto run = [&](std::uint32_t part) {
     if (failed.load(std::memory_order_relaxed)) return;
-    Status status = body(part);
-    position().phase.store(static_cast<std::uint32_t>(FoldPhase::kIdle), std::memory_order_relaxed);
-    if (status) return;
+    FoldFault fault = body(part);
+    position().phase.store(static_cast<std::uint32_t>(Phase::kNone), std::memory_order_relaxed);
+    if (!fault) return;
     const std::lock_guard lock(mutex);
-    if (!failed.exchange(true)) failure = status.failure();
+    if (!failed.exchange(true)) first = std::move(fault);
   };
   arena_.execute([&] {
     if (count == 1) {
@@ -79,35 +73,37 @@ Status Total::for_parts(std::uint32_t count, const std::function<Status(std::uin
       tbb::parallel_for(std::uint32_t{0}, count, run);
     }
   });
-  if (failure) return *failure;
-  return success();
+  return first;
 }
 
-Status Total::failed(std::int32_t status, FoldPhase phase, std::uint32_t part) const {
-  const std::uint64_t bundle = position().bundle.load(std::memory_order_relaxed);
-  const ExitCode code = status == FANFOLD_BAD_PARTIAL ? ExitCode::kInternal : ExitCode::kJobFailed;
-  return Failure{code, std::string("the job failed in ") + name_of(phase) + ", partition " + std::to_string(part) +
-                           (phase == FoldPhase::kFinish ? "" : ", bundle " + std::to_string(bundle)) + ": " +
-                           job_.failure_text(status)};
+FoldFault Total::failed(std::int32_t status, Phase phase, std::uint32_t part) const {
+  Cause cause;
+  cause.kind = CauseKind::kJob;
+  if (status == FANFOLD_EXHAUSTED) cause.kind = CauseKind::kMemory;
+  if (status == FANFOLD_BAD_PARTIAL) cause.kind = CauseKind::kBadPartial;
+  cause.phase = phase;
+  cause.part = part;
+  cause.message = job_.failure_text(status);
+  const FoldPosition& at = position();
+  const std::uint64_t seq = at.bundle_seq.load(std::memory_order_relaxed);
+  if (phase != Phase::kFinish && seq != 0) cause.bundle = BundleId{{at.worker_high, at.worker_low}, {seq}};
+  return cause;
 }
 
-Status Total::validate(PackedBundle& bundle) {
+FoldFault Total::validate(PackedBundle& bundle) {
   bundle.extents.assign(bundle.parts.size(), fanfold_extent{0, 0, 0});
-  Status status = for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> Status {
-    FoldPosition& at = position();
-    at.bundle.store(bundle.number, std::memory_order_relaxed);
-    at.part.store(part, std::memory_order_relaxed);
-    at.phase.store(static_cast<std::uint32_t>(FoldPhase::kValidate), std::memory_order_relaxed);
+  FoldFault fault = for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> FoldFault {
+    enter(Phase::kCheck, part, bundle.id);
     const std::int32_t checked = job_.job->check(job_.instance, &bundle.parts[part], &bundle.extents[part]);
-    if (checked != FANFOLD_OK) return failed(checked, FoldPhase::kValidate, part);
-    return success();
+    if (checked != FANFOLD_OK) return failed(checked, Phase::kCheck, part);
+    return {};
   });
   bundle.entries = bundle.bytes = 0;
   for (const fanfold_extent& extent : bundle.extents) {
     bundle.entries += extent.entries;
     bundle.bytes += extent.packed_bytes;
   }
-  return status;
+  return fault;
 }
 
 void Total::accept(PackedBundle bundle) {
@@ -116,9 +112,7 @@ void Total::accept(PackedBundle bundle) {
 }
 
 std::int32_t Total::fold_part(fanfold_partial* total, std::uint32_t log2_parts, std::uint32_t part) {
-  FoldPosition& at = position();
-  at.part.store(part, std::memory_order_relaxed);
-  at.phase.store(static_cast<std::uint32_t>(FoldPhase::kMerge), std::memory_order_relaxed);
+  enter(Phase::kFold, part, {});
   // Presized for every entry of every bundle: too much where keys repeat, but only while one part lives.
   fanfold_extent expected{0, 0, 0};
   for (const PackedBundle& bundle : bundles_) {
@@ -130,16 +124,16 @@ std::int32_t Total::fold_part(fanfold_partial* total, std::uint32_t log2_parts, 
   std::int32_t status = job_.job->reserve(total, log2_parts, part, &expected);
   for (const PackedBundle& bundle : bundles_) {
     if (status != FANFOLD_OK) break;
-    at.bundle.store(bundle.number, std::memory_order_relaxed);
+    enter(Phase::kFold, part, bundle.id);
     status = job_.job->fold(total, log2_parts, part, &bundle.parts[bundle.log2_parts == log2_parts ? part : 0]);
   }
   return status;
 }
 
-Status Total::compact() {
-  if (bundles_.size() < 2) return success();
+FoldFault Total::compact() {
+  if (bundles_.size() < 2) return {};
   const HeldPartial total(job_);
-  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, 0);
+  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, Phase::kFold, 0);
   const std::uint32_t log2 = log2_parts();
   const std::uint32_t count = 1U << log2;
   struct Buffer {
@@ -152,26 +146,25 @@ Status Total::compact() {
   };
   auto buffers = std::make_shared<std::vector<Buffer>>(count, Buffer{job_.memory});
   PackedBundle merged;
-  merged.number = bundles_.front().number;
   merged.log2_parts = log2;
   merged.parts.resize(count);
   merged.extents.resize(count);
-  Status status = for_parts(count, [&](std::uint32_t part) -> Status {
+  FoldFault fault = for_parts(count, [&](std::uint32_t part) -> FoldFault {
     std::int32_t result = fold_part(total.get(), log2, part);
     fanfold_extent& extent = merged.extents[part];
     if (result == FANFOLD_OK) result = job_.job->extent(total.get(), log2, part, &extent);
-    if (result != FANFOLD_OK) return failed(result, FoldPhase::kMerge, part);
+    if (result != FANFOLD_OK) return failed(result, Phase::kFold, part);
     Buffer& buffer = (*buffers)[part];
     buffer.data = static_cast<std::uint8_t*>(job_.memory->allocate(job_.memory->context, extent.packed_bytes));
-    if (buffer.data == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, part);
+    if (buffer.data == nullptr) return failed(FANFOLD_EXHAUSTED, Phase::kFold, part);
     buffer.bytes = extent.packed_bytes;
     result = job_.job->pack(total.get(), log2, part, buffer.data, buffer.bytes);
-    if (result != FANFOLD_OK) return failed(result, FoldPhase::kMerge, part);
+    if (result != FANFOLD_OK) return failed(result, Phase::kFold, part);
     job_.job->release_part(total.get(), log2, part);
     merged.parts[part] = {sizeof(fanfold_packed), log2, part, 0, buffer.data, buffer.bytes};
-    return success();
+    return {};
   });
-  if (!status) return status;
+  if (fault) return fault;
   merged.owner = buffers;
   for (const fanfold_extent& extent : merged.extents) {
     merged.entries += extent.entries;
@@ -180,37 +173,35 @@ Status Total::compact() {
   bundles_.clear();
   bytes_ = 0;
   accept(std::move(merged));
-  return success();
+  return {};
 }
 
-Status Total::finish(RowSink& rows) {
+FoldFault Total::finish(RowSink& rows) {
   const bool keyed = (job_.job->flags & FANFOLD_JOB_KEYED) != 0;
   // A keyed total without bundles has no rows; an unkeyed one is the identity and has its row.
-  if (bundles_.empty() && keyed) return success();
+  if (bundles_.empty() && keyed) return {};
   if (bundles_.size() == 1) {
     const PackedBundle& only = bundles_.front();
-    return for_parts(static_cast<std::uint32_t>(only.parts.size()), [&](std::uint32_t part) -> Status {
-      FoldPosition& at = position();
-      at.part.store(part, std::memory_order_relaxed);
-      at.phase.store(static_cast<std::uint32_t>(FoldPhase::kFinish), std::memory_order_relaxed);
+    return for_parts(static_cast<std::uint32_t>(only.parts.size()), [&](std::uint32_t part) -> FoldFault {
+      enter(Phase::kFinish, part, {});
       const RowSink::Lent writer = rows.writer();
       const std::int32_t status = job_.job->finish_packed(job_.instance, &only.parts[part], writer.rows());
-      if (status != FANFOLD_OK) return failed(status, FoldPhase::kFinish, part);
-      return success();
+      if (status != FANFOLD_OK) return failed(status, Phase::kFinish, part);
+      return {};
     });
   }
   const HeldPartial total(job_);
-  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, FoldPhase::kMerge, 0);
+  if (total.get() == nullptr) return failed(FANFOLD_EXHAUSTED, Phase::kFold, 0);
   const std::uint32_t log2 = log2_parts();
-  return for_parts(1U << log2, [&](std::uint32_t part) -> Status {
+  return for_parts(1U << log2, [&](std::uint32_t part) -> FoldFault {
     std::int32_t status = fold_part(total.get(), log2, part);
-    if (status != FANFOLD_OK) return failed(status, FoldPhase::kMerge, part);
-    position().phase.store(static_cast<std::uint32_t>(FoldPhase::kFinish), std::memory_order_relaxed);
+    if (status != FANFOLD_OK) return failed(status, Phase::kFold, part);
+    enter(Phase::kFinish, part, {});
     const RowSink::Lent writer = rows.writer();
     status = job_.job->finish(job_.instance, total.get(), log2, part, writer.rows());
-    if (status != FANFOLD_OK) return failed(status, FoldPhase::kFinish, part);
+    if (status != FANFOLD_OK) return failed(status, Phase::kFinish, part);
     job_.job->release_part(total.get(), log2, part);
-    return success();
+    return {};
   });
 }
 

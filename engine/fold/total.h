@@ -14,24 +14,28 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/failure.h"
 #include "engine/fold/packed_bundle.h"
 #include "engine/fold/row_sink.h"
+#include "engine/protocol/message.h"
 
 namespace fanfold {
 
-enum class FoldPhase : std::uint32_t { kIdle = 0, kValidate = 1, kMerge = 2, kFinish = 3 };
-[[nodiscard]] const char* name_of(FoldPhase phase);
-
 // Where a thread is inside the plugin: written before each call, read by whoever finds the process dead.
-struct FoldPosition {
-  std::atomic<std::uint32_t> phase = 0;
+// Lives in memory that outlives the process.
+struct alignas(64) FoldPosition {
+  std::atomic<std::uint32_t> phase = 0;  // a Phase; kNone outside of the plugin
   std::atomic<std::uint32_t> part = 0;
-  std::atomic<std::uint64_t> bundle = 0;
+  std::atomic<std::uint64_t> bundle_seq = 0;  // 0: none, or small partials
+  std::atomic<std::uint64_t> worker_high = 0;
+  std::atomic<std::uint64_t> worker_low = 0;
 };
+
+// What went wrong, or nothing.
+using FoldFault = std::optional<Cause>;
 
 // The job that a total is made of. All borrowed.
 struct FoldJob {
@@ -47,9 +51,8 @@ class Total {
   // `positions`: one a thread of the arena.
   Total(FoldJob job, tbb::task_arena& arena, FoldPosition* positions);
 
-  // Whether a bundle's parts are what the job packs; fills in extents, entries and bytes. Exit 1: bytes
-  // that a worker of this run would never send.
-  Status validate(PackedBundle& bundle);
+  // Whether a bundle's parts are what the job packs; fills in extents, entries and bytes.
+  FoldFault validate(PackedBundle& bundle);
 
   // Adds a validated bundle. From now on it counts.
   void accept(PackedBundle bundle);
@@ -59,18 +62,19 @@ class Total {
   [[nodiscard]] std::size_t bundles() const { return bundles_.size(); }
 
   // Merges all that is kept into one bundle. Needs as much memory again as the outcome.
-  Status compact();
+  FoldFault compact();
 
   // Emits every row, once. Nothing may be accepted afterwards.
-  Status finish(RowSink& rows);
+  FoldFault finish(RowSink& rows);
 
  private:
   [[nodiscard]] std::uint32_t log2_parts() const;
   // Runs body(part) for all parts in parallel; stops early after a failure.
-  Status for_parts(std::uint32_t count, const std::function<Status(std::uint32_t)>& body);
+  FoldFault for_parts(std::uint32_t count, const std::function<FoldFault(std::uint32_t)>& body);
   std::int32_t fold_part(fanfold_partial* total, std::uint32_t log2_parts, std::uint32_t part);
-  Status failed(std::int32_t status, FoldPhase phase, std::uint32_t part) const;
+  FoldFault failed(std::int32_t status, Phase phase, std::uint32_t part) const;
   FoldPosition& position() const;
+  void enter(Phase phase, std::uint32_t part, const BundleId& bundle) const;
 
   FoldJob job_;
   tbb::task_arena& arena_;

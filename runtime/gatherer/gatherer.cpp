@@ -1,0 +1,246 @@
+#include "runtime/gatherer/gatherer.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "engine/protocol/codec.h"
+#include "engine/session/session_hub.h"
+#include "runtime/gatherer/fold_thread.h"
+#include "runtime/process/child_process.h"
+#include "runtime/process/clock.h"
+#include "runtime/process/role_arguments.h"
+#include "runtime/process/run_folder.h"
+#include "runtime/transport/socket.h"
+
+namespace fanfold::gatherer {
+
+namespace {
+
+// What was said last has so long to leave before the process ends.
+constexpr int kLingerMs = 1000;
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+class Gatherer {
+ public:
+  Gatherer(transport::Context& context, transport::Connector root, transport::Listener listener, Hello hello,
+           IncarnationId incarnation, const FoldOptions& options, std::uint64_t memory_bytes, int signals)
+      : context_(context),
+        root_(std::move(root)),
+        listener_(std::move(listener)),
+        root_session_(Session::Side::kConnector, {}, incarnation, SessionLimits{}, process::now()),
+        workers_(epoch_of(incarnation), SessionLimits{}),
+        account_(&pool_, memory_bytes, memory_bytes, nullptr),
+        storage_(account_.memory()),
+        stage_(std::move(hello), staging::Limits{}),
+        folding_(options, account_, waker_),
+        signals_(signals) {}
+
+  // Until there is nothing left to do. The exit status.
+  int run() {
+    step(staging::Started{});
+    while (!leaving_) {
+      send_frames();
+      wait();
+      receive();
+      for (Answer& answer : folding_.take_answers()) handle(std::move(answer));
+      const Instant now = process::now();
+      if (stage_.next_deadline() && *stage_.next_deadline() <= now) step(staging::Tick{});
+      if (root_session_.state() == Session::State::kLost || root_session_.silent()) {
+        step(staging::RootLost{"the root is not heard any more"});
+      }
+    }
+    folding_.cancel();
+    send_frames();
+    root_.close_after(kLingerMs);
+    return 0;
+  }
+
+ private:
+  void step(staging::Event event) {
+    for (staging::Action& action : stage_.step(std::move(event), process::now())) perform(std::move(action));
+  }
+
+  void perform(staging::Action action) {
+    std::visit(Overloaded{
+                   [&](staging::SendToRoot& send) { root_session_.send(encode(send.message)); },
+                   [&](staging::SendToWorker& send) { workers_.send(send.to, encode(send.message)); },
+                   [&](staging::OpenJob& open) {
+                     run_ = open.open.run;
+                     folding_.open(std::move(open.open));
+                   },
+                   [&](staging::ReceiveBundle& receive) {
+                     if (storage_.receive(receive.bundle, receive.offer)) return;
+                     Cause cause;
+                     cause.kind = CauseKind::kMemory;
+                     cause.phase = Phase::kFold;
+                     cause.message = "a bundle of " + std::to_string(receive.offer.bytes >> 20) +
+                                     " MiB does not fit the " + std::to_string(account_.hard_bytes() >> 20) +
+                                     " MiB that the gatherer may use, of which " +
+                                     std::to_string(account_.bytes() >> 20) + " MiB are taken; raise --memory";
+                     step(staging::WorkFailed{run_, std::move(cause)});
+                   },
+                   [&](staging::StoreChunk& chunk) { storage_.store(chunk.bundle, chunk.offset, chunk.bytes.view); },
+                   [&](staging::ValidateBundle& validate) {
+                     if (std::optional<StoredBundle> stored = storage_.find(validate.bundle)) {
+                       folding_.validate(validate.bundle, std::move(*stored));
+                     }
+                   },
+                   [&](staging::FoldStaged& fold) {
+                     storage_.free(fold.bundle);  // the total keeps the bytes
+                     folding_.fold(fold.bundle);
+                   },
+                   [&](staging::FoldSmallPartials& fold) { folding_.fold_small(std::move(fold.partials)); },
+                   [&](staging::FreeBundle& free) {
+                     storage_.free(free.bundle);
+                     folding_.free(free.bundle);
+                   },
+                   [&](staging::FinishRun& finish) { folding_.finish(run_, finish.result_batches_allowed); },
+                   [&](staging::AllowBatches& allow) { folding_.allow_batches(allow.result_batches_allowed); },
+                   [&](staging::CloseJob& close) {
+                     storage_.clear();
+                     folding_.cancel();
+                     folding_.close(close.run);
+                   },
+                   [&](staging::Leave&) { leaving_ = true; },
+               },
+               action);
+  }
+
+  void handle(Answer answer) {
+    if (auto* rows = std::get_if<RowsReady>(&answer)) {
+      root_session_.send(encode(rows->batch), std::move(rows->bytes));
+      return;
+    }
+    auto& event = std::get<staging::Event>(answer);
+    // A process serves one run: with its account given, it ends.
+    const bool closed = std::holds_alternative<staging::JobClosed>(event);
+    step(std::move(event));
+    leaving_ = leaving_ || closed;
+  }
+
+  void wait() {
+    poller_.clear();
+    const std::size_t root = poller_.add_socket(root_.handle());
+    const std::size_t workers = poller_.add_socket(listener_.handle());
+    const std::size_t answers = poller_.add_descriptor(waker_.descriptor());
+    const std::size_t signals = poller_.add_descriptor(signals_);
+    std::optional<Instant> deadline = earlier(root_session_.next_deadline(), workers_.next_deadline());
+    deadline = earlier(deadline, stage_.next_deadline());
+    poller_.wait(process::poll_ms(deadline, process::now()));
+    (void)root;
+    (void)workers;
+    if (poller_.ready(answers)) waker_.clear();
+    if (poller_.ready(signals)) leaving_ = true;  // SIGTERM: from the root, or because it died
+  }
+
+  void receive() {
+    const Instant now = process::now();
+    while (std::optional<Frame> frame = root_.receive()) {
+      const Result<FrameHead> head = decode_frame(frame->payload);
+      if (!head) continue;
+      for (Delivery& delivery : root_session_.receive(*head, frame->raw, now)) {
+        Result<Message> message = decode(delivery.message);
+        if (message) step(staging::RootSaid{std::move(message).value()});
+      }
+    }
+    while (auto received = listener_.receive()) {
+      for (PeerDelivery& said : workers_.receive(received->first, received->second, now)) {
+        Result<Message> message = decode(said.delivery.message);
+        if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
+      }
+    }
+    for (const IncarnationId silent : workers_.take_silent()) (void)silent;  // the root judges workers
+  }
+
+  void send_frames() {
+    const Instant now = process::now();
+    for (Frame& frame : root_session_.take_frames(now)) root_.send(std::move(frame));
+    for (RoutedFrame& routed : workers_.take_frames(now)) listener_.send(routed.route, std::move(routed.frame));
+  }
+
+  transport::Context& context_;
+  transport::Connector root_;
+  transport::Listener listener_;
+  Session root_session_;
+  SessionHub workers_;
+  plugin::MemoryPool pool_;
+  plugin::MemoryAccount account_;
+  BundleStorage storage_;
+  staging::BundleStage stage_;
+  transport::Waker waker_;
+  transport::Poller poller_;
+  FoldThread folding_;
+  RunId run_;
+  int signals_;
+  bool leaving_ = false;
+};
+
+fanfold_kernels kernels_named(const std::string& name) {
+  if (name == "avx512") return FANFOLD_KERNELS_AVX512;
+  if (name == "avx2") return FANFOLD_KERNELS_AVX2;
+  return FANFOLD_KERNELS_PORTABLE;
+}
+
+}  // namespace
+
+int gatherer_main(int argc, char** argv) {
+  const process::RoleArguments arguments(argc, argv);
+  // Blocked in all threads: they come through the descriptor.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGINT, SIG_IGN);
+  if (!process::end_with_parent(SIGTERM, static_cast<pid_t>(arguments.number("parent")))) return 0;
+  const int signal_descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  // Chunks are received into buffers of a megabyte: taken from a warm heap, not mapped and unmapped each.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+
+  FoldOptions options;
+  options.threads = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(arguments.number("threads"), 1, std::uint64_t{kFoldThreadsMax}));
+  options.kernels = kernels_named(arguments.text("kernels"));
+  void* positions = mmap(nullptr, sizeof(FoldPosition) * kFoldThreadsMax, PROT_READ | PROT_WRITE, MAP_SHARED,
+                         static_cast<int>(arguments.number("positions")), 0);
+  FANFOLD_ASSERT(positions != MAP_FAILED, "the page of positions cannot be mapped");
+  options.positions = static_cast<FoldPosition*>(positions);
+
+  transport::Context context;
+  auto root = transport::Connector::connect(context, arguments.text("root"), kMessageBytesMax);
+  auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax);
+  for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
+    if (failure == nullptr) continue;
+    std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
+    return static_cast<int>(failure->code);
+  }
+  Hello hello;
+  hello.role = Role::kGatherer;
+  hello.name = arguments.text("name");
+  hello.kernels = arguments.text("kernels");
+  hello.pid = static_cast<std::uint64_t>(getpid());
+  hello.slots = options.threads;
+  hello.address = listener->endpoint();
+  const int status =
+      Gatherer(context, std::move(root).value(), std::move(listener).value(), std::move(hello),
+               process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor)
+          .run();
+  // When the root is gone nobody else removes the sockets' folder.
+  if (getppid() != static_cast<pid_t>(arguments.number("parent"))) process::remove_run_folder(arguments.text("folder"));
+  return status;
+}
+
+}  // namespace fanfold::gatherer
