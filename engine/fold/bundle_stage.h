@@ -236,7 +236,6 @@ class BundleStage {
   State state_ = State::kNew;
   Counters counters_;
   RunId run_;
-  bool opened_ = false;
   std::map<BundleId, Bundle> bundles_;
   std::deque<Turn> turns_;
   bool folding_ = false;  // a turn is being done
