@@ -43,7 +43,9 @@ class Concat {
       entry.begin += shift;
       entries_.push_back(entry);
     }
-    bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());
+    const std::size_t added = other.bytes_.size();
+    bytes_.resize(shift + added);
+    if (added != 0) std::memcpy(bytes_.data() + shift, other.bytes_.data(), added);
   }
   void merge(Concat&& other) {
     if (entries_.empty()) {

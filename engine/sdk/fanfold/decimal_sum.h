@@ -81,11 +81,12 @@ class DecimalSum {
     return exact_value().rounded(fraction_digits);
   }
   [[nodiscard]] ExactValue exact_value() const {
-    ExactValue result{decimal_total(), BigInteger::from_unsigned(kPowersOfTen[fraction_digits_]), {}};
+    ExactValue result{decimal_total(), BigInteger::from_unsigned(kPowersOfTen[fraction_digits_]), 0, {}};
     if (!is_decimal()) {
-      const ExactValue doubles = wide_->doubles.exact_value();
-      result.numerator = result.numerator * doubles.denominator + doubles.numerator * result.denominator;
-      result.denominator *= doubles.denominator;
+      ExactValue doubles = wide_->doubles.exact_value();
+      doubles.lower_exponent(0);
+      result.lower_exponent(doubles.exponent);
+      result.numerator += doubles.numerator * result.denominator;
       result.special = doubles.special;
     }
     return result;

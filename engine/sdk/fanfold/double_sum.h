@@ -28,7 +28,7 @@ class DoubleSum {
       special_.add(value);
       return;
     }
-    finite_.template add<53>(parts.mantissa, parts.negative, parts.position);
+    finite_.add_mantissa(parts.mantissa, parts.negative, parts.position);
   }
   void merge(const DoubleSum& other) {
     finite_.merge(other.finite_);
@@ -39,14 +39,14 @@ class DoubleSum {
   // the largest double; NaN after a NaN or after both infinities.
   [[nodiscard]] double value() const noexcept {
     if (special_.any()) return special_.sum();
-    return nearest_double(finite_.exact(), -kFractionBits);
+    return nearest_double(finite_.held_exact(), finite_.held_exponent() - kFractionBits);
   }
   // The exact sum with so many fraction digits, halves towards plus infinity; absent when it is not finite.
   [[nodiscard]] std::optional<std::string> rounded(unsigned fraction_digits) const {
     return exact_value().rounded(fraction_digits);
   }
   [[nodiscard]] ExactValue exact_value() const {
-    return {finite_.exact(), BigInteger::from_unsigned(1) << kFractionBits, special_};
+    return {finite_.held_exact(), BigInteger::from_unsigned(1), finite_.held_exponent() - kFractionBits, special_};
   }
 
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return finite_.heap_bytes(); }

@@ -8,6 +8,7 @@
 #include <fanfold/box.h>
 #include <fanfold/bytes.h>
 #include <fanfold/int128.h>
+#include <fanfold/limbs.h>
 
 #include <algorithm>
 #include <array>
@@ -26,39 +27,57 @@ namespace fanfold {
 template <std::size_t kWindowLimbs, std::size_t kSpanLimbs>
 class ExactAccumulator {
  public:
-  // A magnitude below 2^kBits at any position that the span has room for.
-  template <unsigned kBits>
-  void add(UInt128 magnitude, bool negative, unsigned position) {
-    static_assert(kBits <= 113 && kBits + 64 < 64 * kWindowLimbs);
+  // A mantissa below 2^53 at any position that the span has room for: the hot path of sums of doubles.
+  void add_mantissa(std::uint64_t mantissa, bool negative, unsigned position) requires(kWindowLimbs == 3) {
     // One comparison decides: an unset base (nothing yet, or all on the heap) is far away too.
     const unsigned offset = position - base_;
-    if (offset <= 64 * kWindowLimbs - 1 - kBits) [[likely]] {
-      const std::size_t at = offset / 64;
+    if (offset <= 64 * kWindowLimbs - 54) [[likely]] {
+      // The value as two limbs of two's complement, set at one of the window's limbs by masks: ordinary
+      // data straddles the limbs, so no prediction of a branch would hold.
+      const auto flip = -static_cast<std::int64_t>(negative);
+      const std::int64_t value = (static_cast<std::int64_t>(mantissa) ^ flip) - flip;
       const unsigned shift = offset % 64;
-      const UInt128 low = magnitude << shift;
-      const std::array<std::uint64_t, 3> parts{low_half(low), high_half(low), overhang<kBits>(magnitude, shift)};
-      const std::uint64_t flip = negative ? ~std::uint64_t{0} : 0;
-      std::array<std::uint64_t, kWindowLimbs> sum;
-      std::uint64_t carry = negative ? 1 : 0;
-      std::uint64_t top = 0;
-      for (std::size_t i = 0; i < kWindowLimbs; ++i) {
-        const std::size_t part = i - at;  // Wraps below the value.
-        top = (part == 0 ? parts[0] : part == 1 ? parts[1] : part == 2 ? parts[2] : 0) ^ flip;
-        const UInt128 limb = static_cast<UInt128>(window_[i]) + top + carry;
-        sum[i] = low_half(limb);
-        carry = high_half(limb);
-      }
-      const std::uint64_t old_top = window_[kWindowLimbs - 1];
-      if (((old_top ^ sum[kWindowLimbs - 1]) & (top ^ sum[kWindowLimbs - 1])) >> 63 == 0) [[likely]] {
-        window_ = sum;
+      const auto low = static_cast<std::uint64_t>(value) << shift;
+      const auto high = static_cast<std::uint64_t>((value >> 1) >> (63 - shift));
+      const auto sign = static_cast<std::uint64_t>(value >> 63);
+      const std::uint64_t at_0 = std::uint64_t{0} - static_cast<std::uint64_t>(offset < 64);
+      const std::uint64_t at_2 = std::uint64_t{0} - static_cast<std::uint64_t>(offset >= 128);
+      const std::uint64_t at_1 = ~(at_0 | at_2);
+      const UInt128 lower = join_halves(low & at_0, (high & at_0) | (low & at_1));
+      const std::uint64_t upper = (sign & at_0) | (high & at_1) | (low & at_2);
+      const UInt128 sum = join_halves(window_[0], window_[1]) + lower;
+      const std::uint64_t top = window_[2] + upper + static_cast<std::uint64_t>(sum < lower);
+      if (((window_[2] ^ top) & (upper ^ top)) >> 63 == 0) [[likely]] {
+        window_[0] = low_half(sum);
+        window_[1] = high_half(sum);
+        window_[2] = top;
         return;
       }
     }
-    add_outside(magnitude, negative, position);
+    add_outside(mantissa, negative, position);
+  }
+
+  // A square below 2^106, likewise.
+  void add_square(UInt128 square, unsigned position) {
+    const unsigned offset = position - base_;
+    if (offset <= 64 * kWindowLimbs - 107) [[likely]] {
+      const unsigned shift = offset % 64;
+      const UInt128 low = square << shift;
+      const std::size_t at = offset / 64;
+      // Set by address, beyond the end where the highest limb is empty.
+      std::array<std::uint64_t, kWindowLimbs + 2> parts{};
+      parts[at] = low_half(low);
+      parts[at + 1] = high_half(low);
+      parts[at + 2] = overhang(square, shift);
+      if (add_window(std::span(parts).template first<kWindowLimbs>())) [[likely]]
+        return;
+    }
+    add_outside(square, false, position);
   }
 
   void merge(const ExactAccumulator& other) {
     if (other.base_ == kUnset && !other.span_) return;
+    if (&other == this) return merge(ExactAccumulator(other));
     if (base_ == kUnset && !span_) {
       *this = other;
       return;
@@ -86,12 +105,9 @@ class ExactAccumulator {
     store(sum);
   }
 
-  // The sum as an integer of units.
-  [[nodiscard]] BigInteger exact() const {
-    if (span_) return BigInteger::from_limbs(span_->limbs);
-    if (base_ == kUnset) return {};
-    return BigInteger::from_limbs(window_) << base_;
-  }
+  // The sum is held_exact() * 2^held_exponent() units.
+  [[nodiscard]] BigInteger held_exact() const { return BigInteger::from_limbs(held()); }
+  [[nodiscard]] std::int64_t held_exponent() const noexcept { return base_ == kUnset ? 0 : base_; }
 
   [[nodiscard]] bool is_negative() const noexcept { return (held().back() >> 63) != 0; }
 
@@ -110,8 +126,8 @@ class ExactAccumulator {
     out = store_varint(out, range.first);
     const std::size_t lowest = span_ ? 0 : base_ / 8;
     const auto limbs = held();
-    for (std::size_t i = 0; i < range.size; ++i) *out++ = byte_at(limbs, range.first - lowest + i);
-    return out;
+    copy_limb_bytes(out, limbs, range.first - lowest, range.size);
+    return out + range.size;
   }
   // Into a new accumulator; fails the reader on anything that pack() does not write.
   void unpack(ByteReader& reader) {
@@ -127,13 +143,16 @@ class ExactAccumulator {
     if (top == sign && (size == 1 ? sign == 0 : ((static_cast<unsigned>(bytes[size - 2]) ^ sign) & 0x80U) == 0)) {
       return reader.fail();
     }
-    Span sum;
-    if (sign != 0) sum.limbs.fill(~std::uint64_t{0});
-    for (std::size_t i = 0; i < first + size; ++i) {
-      const std::uint64_t byte = i < first ? 0 : static_cast<std::uint64_t>(bytes[i - static_cast<std::size_t>(first)]);
-      std::uint64_t& limb = sum.limbs[i / 8];
-      limb = (limb & ~(std::uint64_t{0xff} << (8 * (i % 8)))) | (byte << (8 * (i % 8)));
+    if (size + 3 <= 8 * kWindowLimbs) {
+      // A base of whole 32 bits at or below the first byte; the sums to come have room on both sides.
+      const auto room = (8 * kWindowLimbs - 3 - size) * 2 / 5;
+      const auto base = (first - std::min(first, room)) / 4 * 4;
+      set_limb_bytes(window_, bytes, static_cast<std::size_t>(first - base));
+      base_ = static_cast<std::uint16_t>(8 * base);
+      return;
     }
+    Span sum;
+    set_limb_bytes(sum.limbs, bytes, static_cast<std::size_t>(first));
     store(sum);
   }
 
@@ -168,20 +187,16 @@ class ExactAccumulator {
     std::size_t size = 0;
   };
 
-  template <unsigned kBits>
+  // What a shift by fewer than 64 pushes out of 128 bits.
   [[nodiscard]] static std::uint64_t overhang(UInt128 magnitude, unsigned shift) noexcept {
-    if constexpr (kBits <= 64) {
-      return 0;
-    } else {
-      return shift == 0 ? 0 : high_half(magnitude) >> (64 - shift);
-    }
+    return (high_half(magnitude) >> 1) >> (63 - shift);
   }
 
   [[gnu::noinline]] void add_outside(UInt128 magnitude, bool negative, unsigned position) {
     if (magnitude == 0) return;
     const unsigned shift = position % 64;
     const UInt128 low = magnitude << shift;
-    const std::array<std::uint64_t, 3> parts{low_half(low), high_half(low), overhang<128>(magnitude, shift)};
+    const std::array<std::uint64_t, 3> parts{low_half(low), high_half(low), overhang(magnitude, shift)};
     if (span_) {
       span_->add(parts, negative, position / 64);
       return;
@@ -192,19 +207,26 @@ class ExactAccumulator {
     store(sum);
   }
 
-  // Adds a window of the same base, unless the sign would be lost.
-  [[nodiscard]] bool add_window(const std::array<std::uint64_t, kWindowLimbs>& other) noexcept {
-    std::array<std::uint64_t, kWindowLimbs> sum;
+  // Adds a window of the same base, unless the sign would be lost. In place, and taken back then: a
+  // sum held aside is copied in wider words than it was written in, which stalls the next addition.
+  [[nodiscard]] bool add_window(std::span<const std::uint64_t, kWindowLimbs> other) noexcept {
+    const std::uint64_t old_top = window_[kWindowLimbs - 1];
     std::uint64_t carry = 0;
     for (std::size_t i = 0; i < kWindowLimbs; ++i) {
       const UInt128 limb = static_cast<UInt128>(window_[i]) + other[i] + carry;
-      sum[i] = low_half(limb);
+      window_[i] = low_half(limb);
       carry = high_half(limb);
     }
-    const std::uint64_t top = sum[kWindowLimbs - 1];
-    if (((window_[kWindowLimbs - 1] ^ top) & (other[kWindowLimbs - 1] ^ top)) >> 63 != 0) return false;
-    window_ = sum;
-    return true;
+    const std::uint64_t top = window_[kWindowLimbs - 1];
+    if (((old_top ^ top) & (other[kWindowLimbs - 1] ^ top)) >> 63 == 0) [[likely]]
+      return true;
+    std::uint64_t borrow = 0;
+    for (std::size_t i = 0; i < kWindowLimbs; ++i) {
+      const UInt128 limb = static_cast<UInt128>(window_[i]) - other[i] - borrow;
+      window_[i] = low_half(limb);
+      borrow = high_half(limb) != 0 ? 1 : 0;
+    }
+    return false;
   }
   // Adds a window whose base is `distance` bits higher, unless bits would be lost.
   [[nodiscard]] bool add_shifted(const std::array<std::uint64_t, kWindowLimbs>& other, unsigned distance) noexcept {
@@ -289,9 +311,6 @@ class ExactAccumulator {
   [[nodiscard]] std::span<const std::uint64_t> held() const noexcept {
     if (span_) return span_->limbs;
     return window_;
-  }
-  [[nodiscard]] static std::byte byte_at(std::span<const std::uint64_t> limbs, std::size_t i) noexcept {
-    return static_cast<std::byte>(limbs[i / 8] >> (8 * (i % 8)));
   }
   [[nodiscard]] Range significant() const noexcept {
     const auto limbs = held();

@@ -82,7 +82,7 @@ class FixedSum {
     return nearest_double(BigInteger::from_signed(units()), -static_cast<std::int64_t>(K));
   }
   [[nodiscard]] ExactValue exact_value() const {
-    return {BigInteger::from_signed(units()), BigInteger::from_unsigned(1) << K, {}};
+    return {BigInteger::from_signed(units()), BigInteger::from_unsigned(1), -static_cast<std::int64_t>(K), {}};
   }
 
   [[nodiscard]] std::size_t pack_size() const noexcept { return packed_bytes; }

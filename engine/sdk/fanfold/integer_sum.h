@@ -48,7 +48,7 @@ class IntegerSum {
     return total();
   }
   [[nodiscard]] ExactValue exact_value() const {
-    return {BigInteger::from_signed(exact_total()), BigInteger::from_unsigned(1), {}};
+    return {BigInteger::from_signed(exact_total()), BigInteger::from_unsigned(1), 0, {}};
   }
 
   [[nodiscard]] std::size_t pack_size() const noexcept { return packed_bytes; }

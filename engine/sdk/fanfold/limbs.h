@@ -8,11 +8,36 @@
 #include <fanfold/int128.h>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace fanfold {
+
+// `size` bytes of limbs from the index `first` on, the lowest first.
+inline void copy_limb_bytes(std::byte* out, std::span<const std::uint64_t> limbs, std::size_t first,
+                            std::size_t size) noexcept {
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(out, reinterpret_cast<const std::byte*>(limbs.data()) + first, size);
+  } else {
+    for (std::size_t i = first; i < first + size; ++i) *out++ = static_cast<std::byte>(limbs[i / 8] >> (8 * (i % 8)));
+  }
+}
+
+// Limbs with these bytes of two's complement from the index `first` on: zeros below, the sign above.
+template <std::size_t kLimbs>
+void set_limb_bytes(std::array<std::uint64_t, kLimbs>& limbs, std::span<const std::byte> bytes,
+                    std::size_t first) noexcept {
+  const bool negative = !bytes.empty() && (static_cast<unsigned>(bytes.back()) & 0x80U) != 0;
+  const unsigned sign = negative ? 0xffU : 0U;
+  std::array<std::byte, 8 * kLimbs> flat;
+  std::memset(flat.data(), 0, first);
+  if (!bytes.empty()) std::memcpy(flat.data() + first, bytes.data(), bytes.size());
+  std::memset(flat.data() + first + bytes.size(), static_cast<int>(sign), flat.size() - first - bytes.size());
+  for (std::size_t i = 0; i < kLimbs; ++i) limbs[i] = load_little<std::uint64_t>(flat.data() + 8 * i);
+}
 
 template <std::size_t kLimbs>
 class Limbs {
@@ -105,8 +130,8 @@ class Limbs {
   std::byte* pack(std::byte* out) const noexcept {
     const std::size_t size = significant_bytes();
     *out++ = static_cast<std::byte>(size);
-    for (std::size_t i = 0; i < size; ++i) *out++ = byte_at(i);
-    return out;
+    copy_limb_bytes(out, limbs_, 0, size);
+    return out + size;
   }
   // Reads what pack() wrote; fails the reader on anything else.
   void unpack(ByteReader& reader) noexcept {
@@ -114,13 +139,7 @@ class Limbs {
     const auto bytes = reader.take(size);
     if (!reader.ok()) return;
     if (bytes.size() > 8 * kLimbs) return reader.fail();
-    const bool negative = !bytes.empty() && (static_cast<unsigned>(bytes.back()) & 0x80U) != 0;
-    limbs_.fill(negative ? ~std::uint64_t{0} : 0);
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      const unsigned shift = 8 * (i % 8);
-      std::uint64_t& limb = limbs_[i / 8];
-      limb = (limb & ~(std::uint64_t{0xff} << shift)) | (static_cast<std::uint64_t>(bytes[i]) << shift);
-    }
+    set_limb_bytes(limbs_, bytes, 0);
     if (significant_bytes() != bytes.size()) reader.fail();
   }
 
@@ -129,17 +148,13 @@ class Limbs {
  private:
   static_assert(kLimbs >= 2 && 8 * kLimbs < 256);
 
-  [[nodiscard]] std::byte byte_at(std::size_t i) const noexcept {
-    return static_cast<std::byte>(limbs_[i / 8] >> (8 * (i % 8)));
-  }
   [[nodiscard]] std::size_t significant_bytes() const noexcept {
-    if (is_zero()) return 0;
-    const std::byte sign = is_negative() ? std::byte{0xff} : std::byte{0};
-    std::size_t size = 8 * kLimbs;
-    while (size > 1 && byte_at(size - 1) == sign && ((byte_at(size - 2) ^ sign) & std::byte{0x80}) == std::byte{0}) {
-      --size;
-    }
-    return size;
+    const std::uint64_t sign = is_negative() ? ~std::uint64_t{0} : 0;
+    std::size_t top = kLimbs - 1;
+    while (top > 0 && limbs_[top] == sign) --top;
+    // Bits up to the highest that differs from the sign, and one for the sign, in whole bytes.
+    const auto bits = 64 * (top + 1) - static_cast<std::size_t>(std::countl_zero(limbs_[top] ^ sign)) + 1;
+    return bits == 1 && sign == 0 ? 0 : (bits + 7) / 8;
   }
 
   std::array<std::uint64_t, kLimbs> limbs_{};

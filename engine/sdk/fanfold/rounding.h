@@ -75,8 +75,9 @@ static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == 8, "do
   return nearest_double(value.is_negative(), value.limbs(), exponent);
 }
 
-// The double nearest to numerator / denominator (positive).
-[[nodiscard]] inline double nearest_quotient(const BigInteger& numerator, const BigInteger& denominator) {
+// The double nearest to numerator / denominator (positive) * 2^exponent.
+[[nodiscard]] inline double nearest_quotient(const BigInteger& numerator, const BigInteger& denominator,
+                                             std::int64_t exponent = 0) {
   if (numerator.is_zero()) return 0.0;
   // 66 bits of quotient or more: 53 to keep, the one behind them, and slack.
   const auto shift =
@@ -84,28 +85,38 @@ static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == 8, "do
   const auto [quotient, remainder] =
       shift >= 0 ? BigInteger::divide(numerator << static_cast<std::size_t>(shift), denominator)
                  : BigInteger::divide(numerator, denominator << static_cast<std::size_t>(-shift));
-  return nearest_double(numerator.is_negative(), quotient.limbs(), -shift, !remainder.is_zero());
+  return nearest_double(numerator.is_negative(), quotient.limbs(), exponent - shift, !remainder.is_zero());
 }
 
 // The largest integer whose square is not above `value`.
 [[nodiscard]] inline std::uint64_t integer_root(UInt128 value) noexcept {
-  std::uint64_t root = 0;
-  for (int bit = 63; bit >= 0; --bit) {
-    const std::uint64_t candidate = root | (std::uint64_t{1} << bit);
-    if (static_cast<UInt128>(candidate) * candidate <= value) root = candidate;
+  if (value == 0) return 0;
+  // The root of the upper half, bit by bit, is the upper half of the root or so; from a guess that is
+  // not too small, Newton's steps fall until they reach the root.
+  std::uint64_t upper = 0;
+  for (int bit = 31; bit >= 0; --bit) {
+    const std::uint64_t candidate = upper | (std::uint64_t{1} << bit);
+    if (candidate * candidate <= high_half(value)) upper = candidate;
   }
-  return root;
+  std::uint64_t root = upper == UINT32_MAX ? UINT64_MAX : (upper + 1) << 32;
+  for (;;) {
+    const auto next = static_cast<std::uint64_t>((value / root + root) >> 1);
+    if (next >= root) return root;
+    root = next;
+  }
 }
 
-// The double nearest to the square root of numerator / denominator (positive); NaN below zero.
-[[nodiscard]] inline double nearest_root(const BigInteger& numerator, const BigInteger& denominator) {
+// The double nearest to the square root of numerator / denominator (positive) * 2^exponent; NaN below zero.
+[[nodiscard]] inline double nearest_root(const BigInteger& numerator, const BigInteger& denominator,
+                                         std::int64_t exponent = 0) {
   if (numerator.is_zero()) return 0.0;
   if (numerator.is_negative()) return canonical_nan();
-  // The quotient, scaled by an even power of two to 125..128 bits, has a root of 63 or 64 bits.
-  // floor(sqrt(floor(x))) == floor(sqrt(x)), and the root is exact only where nothing was cut.
+  // The quotient, scaled by a power of two to 126..128 bits so that an even one is left for the root
+  // to halve, has a root of 63 or 64 bits. floor(sqrt(floor(x))) == floor(sqrt(x)), and the root is
+  // exact only where nothing was cut.
   std::int64_t shift =
       static_cast<std::int64_t>(denominator.bit_length()) - static_cast<std::int64_t>(numerator.bit_length()) + 126;
-  if (shift % 2 != 0) ++shift;
+  if ((exponent - shift) % 2 != 0) ++shift;
   const auto [quotient, remainder] =
       shift >= 0 ? BigInteger::divide(numerator << static_cast<std::size_t>(shift), denominator)
                  : BigInteger::divide(numerator, denominator << static_cast<std::size_t>(-shift));
@@ -113,7 +124,7 @@ static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == 8, "do
   const UInt128 scaled = join_halves(limbs[0], limbs[1]);
   const std::uint64_t root = integer_root(scaled);
   const bool cut = !remainder.is_zero() || static_cast<UInt128>(root) * root != scaled;
-  return nearest_double(false, std::span(&root, 1), -shift / 2, cut);
+  return nearest_double(false, std::span(&root, 1), (exponent - shift) / 2, cut);
 }
 
 // Fraction digits that rounded_text() writes at most: doubles end at 2^-1074, so no more can be told apart.

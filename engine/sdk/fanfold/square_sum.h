@@ -30,7 +30,7 @@ class SquareSum<T> {
     squares_.add(Limbs<3>::from_unsigned(magnitude * magnitude));
   }
   void merge(const SquareSum& other) noexcept { squares_.add(other.squares_); }
-  [[nodiscard]] ExactValue exact_value() const { return {squares_.exact(), BigInteger::from_unsigned(1), {}}; }
+  [[nodiscard]] ExactValue exact_value() const { return {squares_.exact(), BigInteger::from_unsigned(1), 0, {}}; }
   // Whether both sums may have come from the same values: then their denominators belong together.
   [[nodiscard]] bool belongs_to(const Sum<T>&) const noexcept { return true; }
 
@@ -54,12 +54,15 @@ class SquareSum<double> {
   void add(double value) {
     const DoubleParts parts = DoubleParts::of(value);
     if (parts.finite) {
-      squares_.template add<106>(static_cast<UInt128>(parts.mantissa) * parts.mantissa, false, 2 * parts.position);
+      squares_.add_square(static_cast<UInt128>(parts.mantissa) * parts.mantissa, 2 * parts.position);
     }
   }
   void merge(const SquareSum& other) { squares_.merge(other.squares_); }
   [[nodiscard]] ExactValue exact_value() const {
-    return {squares_.exact(), BigInteger::from_unsigned(1) << (2 * DoubleParts::kFractionBits), {}};
+    return {squares_.held_exact(),
+            BigInteger::from_unsigned(1),
+            squares_.held_exponent() - 2 * DoubleParts::kFractionBits,
+            {}};
   }
   [[nodiscard]] bool belongs_to(const DoubleSum&) const noexcept { return true; }
 
@@ -134,11 +137,12 @@ class SquareSum<Decimal> {
   }
   [[nodiscard]] ExactValue exact_value() const {
     const BigInteger scale = BigInteger::from_unsigned(kPowersOfTen[fraction_digits_]);
-    ExactValue result{total().exact(), scale * scale, {}};
+    ExactValue result{total().exact(), scale * scale, 0, {}};
     if (has_doubles()) {
-      const ExactValue doubles = wide_->doubles.exact_value();
-      result.numerator = result.numerator * doubles.denominator + doubles.numerator * result.denominator;
-      result.denominator *= doubles.denominator;
+      ExactValue doubles = wide_->doubles.exact_value();
+      doubles.lower_exponent(0);
+      result.lower_exponent(doubles.exponent);
+      result.numerator += doubles.numerator * result.denominator;
     }
     return result;
   }

@@ -62,7 +62,7 @@ class Variance {
   [[nodiscard]] std::optional<double> deviation(Divisor divisor = Divisor::kSample) const {
     if (!enough(divisor)) return std::nullopt;
     const ExactValue exact = exact_value(divisor);
-    return exact.special.any() ? canonical_nan() : nearest_root(exact.numerator, exact.denominator);
+    return exact.special.any() ? canonical_nan() : nearest_root(exact.numerator, exact.denominator, exact.exponent);
   }
   // The exact variance with so many fraction digits, halves towards plus infinity; absent after NaN
   // or an infinity too.
@@ -74,10 +74,14 @@ class Variance {
   [[nodiscard]] ExactValue exact_value(Divisor divisor = Divisor::kSample) const {
     const std::uint64_t n = count();
     const ExactValue sum = sum_.exact_value();
-    // The denominator of the squares is that of the sum, squared: both follow from the same values.
+    // The denominator of the squares is that of the sum, squared, but for a power of two: both follow
+    // from the same values.
     ExactValue result = squares_.exact_value();
     result.numerator.multiply_small(n);
-    result.numerator -= sum.numerator * sum.numerator;
+    ExactValue squared_sum{sum.numerator * sum.numerator, result.denominator, 2 * sum.exponent, {}};
+    squared_sum.lower_exponent(result.exponent);
+    result.lower_exponent(squared_sum.exponent);
+    result.numerator -= squared_sum.numerator;
     result.denominator.multiply_small(n);
     result.denominator.multiply_small(divisor == Divisor::kSample ? n - 1 : n);
     result.special = sum.special;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -37,6 +38,13 @@ F fold_in_any_shards(Random& random, std::vector<Value> values, Add add, int rou
   F whole;
   for (const Value& value : values) add(whole, value);
   const law::Bytes expected = packed_bytes_of(whole);
+  if constexpr (std::copy_constructible<F>) {  // Merging a fold with itself is merging it with its like.
+    F self(whole);
+    self.merge(std::as_const(self));
+    F like(whole);
+    like.merge(F(whole));
+    EXPECT_TRUE(packed_bytes_of(self) == packed_bytes_of(like));
+  }
   for (int round = 0; round < rounds; ++round) {
     std::shuffle(values.begin(), values.end(), random);
     std::vector<F> partials(1 + below(random, 1 + below(random, 20)));
