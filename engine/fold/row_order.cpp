@@ -1,14 +1,11 @@
 #include "engine/fold/row_order.h"
 
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-#include <tbb/parallel_sort.h>
-
 #include <algorithm>
 #include <bit>
 #include <optional>
 
 #include "engine/fold/decimal_order.h"
+#include "engine/fold/parallel.h"
 #include "engine/protocol/row_batch.h"
 
 namespace fanfold {
@@ -65,6 +62,62 @@ std::uint64_t value_key(ColumnType type, bool descending, std::uint64_t word, st
       break;
   }
   return descending ? ~key : key;
+}
+
+// Sorts by key alone, in place: entries are dealt into buckets by the leading bits in which their keys
+// differ (American flag sort), the buckets sorted in parallel. Skewed keys, many ones and few large
+// counts, cost a pass for each ten bits and no comparison.
+void sort_by_key(std::span<RowEntry> entries) {
+  constexpr unsigned kBucketBits = 10;
+  constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
+  const auto by_key = [](const RowEntry& a, const RowEntry& b) { return a.key < b.key; };
+  if (entries.size() < kParallelEntries) {
+    std::sort(entries.begin(), entries.end(), by_key);
+    return;
+  }
+  const auto [least, most] = std::minmax_element(entries.begin(), entries.end(), by_key);
+  const std::uint64_t base = least->key;
+  const auto width = static_cast<unsigned>(std::bit_width(most->key - base));
+  if (width == 0) return;
+  const unsigned shift = width > kBucketBits ? width - kBucketBits : 0;
+  std::vector<std::size_t> ends(kBuckets, 0);
+  for (const RowEntry& entry : entries) ++ends[(entry.key - base) >> shift];
+  std::vector<std::size_t> next(kBuckets, 0);
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    next[i] = sum;
+    sum += ends[i];
+    ends[i] = sum;
+  }
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    while (next[bucket] != ends[bucket]) {
+      RowEntry entry = entries[next[bucket]];
+      std::size_t home = (entry.key - base) >> shift;
+      while (home != bucket) {
+        std::swap(entry, entries[next[home]++]);
+        home = (entry.key - base) >> shift;
+      }
+      entries[next[bucket]++] = entry;
+    }
+  }
+  if (shift == 0) return;
+  parallel_each(kBuckets, [&](std::size_t bucket) {
+    const std::size_t begin = bucket == 0 ? 0 : ends[bucket - 1];
+    if (ends[bucket] - begin > 1) sort_by_key(entries.subspan(begin, ends[bucket] - begin));
+  });
+}
+
+// In place; halves are told apart by selection, so that equal rows do not unbalance them.
+template <class Before>
+void parallel_sort(std::span<RowEntry> entries, const Before& before) {
+  if (entries.size() < kParallelEntries) {
+    std::sort(entries.begin(), entries.end(), before);
+    return;
+  }
+  const std::size_t middle = entries.size() / 2;
+  std::nth_element(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(middle), entries.end(), before);
+  parallel_both([&] { parallel_sort(entries.first(middle), before); },
+                [&] { parallel_sort(entries.subspan(middle), before); });
 }
 
 }  // namespace
@@ -156,12 +209,7 @@ void RowOrder::sort(std::span<RowEntry> entries, std::uint64_t wanted) const {
 void RowOrder::sort_level(std::span<RowEntry> entries, std::uint64_t wanted, Level level, unsigned depth) const {
   if (entries.size() < 2 || wanted == 0) return;
   wanted = std::min<std::uint64_t>(wanted, entries.size());
-  const auto by_key = [](const RowEntry& a, const RowEntry& b) { return a.key < b.key; };
-  if (entries.size() < kParallelEntries) {
-    std::sort(entries.begin(), entries.end(), by_key);
-  } else {
-    tbb::parallel_sort(entries.begin(), entries.end(), by_key);
-  }
+  sort_by_key(entries);
   // Tasks get whole runs: each begins at the first run that starts in its grain.
   const auto run_start = [&](std::size_t at) {
     while (at < entries.size() && at != 0 && entries[at].key == entries[at - 1].key) ++at;
@@ -183,7 +231,7 @@ void RowOrder::sort_level(std::span<RowEntry> entries, std::uint64_t wanted, Lev
   if (starts.size() == 2) {
     sort_runs(starts[0], starts[1]);
   } else {
-    tbb::parallel_for(std::size_t{0}, starts.size() - 1, [&](std::size_t i) { sort_runs(starts[i], starts[i + 1]); });
+    parallel_each(starts.size() - 1, [&](std::size_t i) { sort_runs(starts[i], starts[i + 1]); });
   }
 }
 
@@ -230,8 +278,7 @@ void RowOrder::sort_run(std::span<RowEntry> run, std::uint64_t wanted, Level lev
   if (run.size() < kParallelEntries) {
     refine(0, run.size());
   } else {
-    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, run.size(), kRunGrain),
-                      [&](const auto& range) { refine(range.begin(), range.end()); });
+    parallel_pieces(run.size(), kRunGrain, refine);
   }
   sort_level(run, wanted, next, depth + 1);
 }
@@ -240,11 +287,7 @@ void RowOrder::sort_by_comparing(std::span<RowEntry> entries, std::size_t first_
   const auto before = [this, first_term](const RowEntry& a, const RowEntry& b) {
     return compare_from(a.row, b.row, first_term) < 0;
   };
-  if (entries.size() < kParallelEntries) {
-    std::sort(entries.begin(), entries.end(), before);
-  } else {
-    tbb::parallel_sort(entries.begin(), entries.end(), before);
-  }
+  parallel_sort(entries, before);
 }
 
 bool RowOrder::has_integer_first() const {

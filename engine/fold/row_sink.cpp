@@ -1,13 +1,12 @@
 #include "engine/fold/row_sink.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "engine/assertion.h"
+#include "engine/fold/parallel.h"
 #include "engine/protocol/row_batch.h"
 
 namespace fanfold {
@@ -230,7 +229,7 @@ Result<OrderedRows> RowSink::order() {
                          [cutoff](const RowEntry& entry) { return entry.key <= cutoff; });
     }
   } else {
-    tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t i) {
+    parallel_each(pieces.size(), [&](std::size_t i) {
       const std::byte* row = pieces[i].block->block.data();
       const std::byte* end = row + pieces[i].block->used_bytes;
       for (auto out = all.begin() + static_cast<std::ptrdiff_t>(pieces[i].first); row != end;
