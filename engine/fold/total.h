@@ -18,21 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/fold/fold_position.h"
 #include "engine/fold/packed_bundle.h"
 #include "engine/fold/row_sink.h"
 #include "engine/protocol/message.h"
 
 namespace fanfold {
-
-// Where a thread is inside the plugin: written before each call, read by whoever finds the process dead.
-// Lives in memory that outlives the process.
-struct alignas(64) FoldPosition {
-  std::atomic<std::uint32_t> phase = 0;  // a Phase; kNone outside of the plugin
-  std::atomic<std::uint32_t> part = 0;
-  std::atomic<std::uint64_t> bundle_seq = 0;  // 0: none, or small partials
-  std::atomic<std::uint64_t> worker_high = 0;
-  std::atomic<std::uint64_t> worker_low = 0;
-};
 
 // What went wrong, or nothing.
 using FoldFault = std::optional<Cause>;

@@ -8,7 +8,4 @@ namespace fanfold::gatherer {
 // positions=FD (kFoldThreadsMax FoldPositions, shared) parent=PID folder=FOLDER. Ends with the run or the root.
 int gatherer_main(int argc, char** argv);
 
-// Threads at most, and cells in the shared memory of positions.
-inline constexpr unsigned kFoldThreadsMax = 256;
-
 }  // namespace fanfold::gatherer

@@ -1,0 +1,27 @@
+#include "runtime/client/run_session.h"
+
+#include <utility>
+
+#include "runtime/client/embedded_run.h"
+#include "runtime/client/input_expansion.h"
+
+namespace fanfold {
+
+Result<std::unique_ptr<RunSession>> start_run(const RunRequest& request, const Stopped& stopped) {
+  InputRequest inputs;
+  inputs.inputs = request.inputs;
+  inputs.files_from = request.files_from;
+  inputs.files_from_zero = request.files_from_zero;
+  inputs.spool.bytes_max = request.spool_bytes_max;
+  inputs.spool.stopped = stopped;
+  Result<ExpandedInput> expanded = expand_inputs(inputs);
+  if (!expanded) return expanded.failure();
+  if (!request.output.empty()) {
+    if (Status distinct = check_output_is_no_input(request.output, expanded->sources); !distinct) {
+      return distinct.failure();
+    }
+  }
+  return start_embedded_run(request, std::move(expanded).value());
+}
+
+}  // namespace fanfold

@@ -1,0 +1,157 @@
+#include "runtime/root/node_processes.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "runtime/process/clock.h"
+#include "runtime/transport/poller.h"
+
+namespace fanfold::root {
+
+namespace {
+
+// A supervisor restarts its executor by itself; that it dies is rare, and many times is a fault of the machine.
+constexpr std::uint32_t kWorkerStartsMax = 5;
+
+std::uint64_t peak_rss_of(pid_t pid) {
+  std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/status").c_str(), "re");
+  if (file == nullptr) return 0;
+  char line[256];
+  unsigned long long kib = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
+  }
+  std::fclose(file);
+  return kib * 1024;
+}
+
+}  // namespace
+
+Result<NodeProcesses> NodeProcesses::make(NodeOptions options) {
+  Result<FoldPositions> positions = FoldPositions::make();
+  if (!positions) return positions.failure();
+  return NodeProcesses(std::move(options), std::move(positions).value());
+}
+
+Status NodeProcesses::start(WorkerProcess& worker, std::size_t index) {
+  worker.name = "worker-" + std::to_string(index);
+  if (worker.starts > 0) worker.name += "." + std::to_string(worker.starts);
+  worker.starts += 1;
+  Result<process::ChildProcess> child = process::ChildProcess::start(
+      {"internal-worker", "root=" + options_.endpoint, "name=" + worker.name, "slots=" + std::to_string(options_.slots),
+       "kernels=" + options_.kernels, "folder=" + options_.folder, "parent=" + std::to_string(getpid())});
+  if (!child) return child.failure();
+  worker.child = std::move(child).value();
+  return success();
+}
+
+Status NodeProcesses::start_workers() {
+  workers_.resize(options_.workers);
+  for (std::size_t index = 0; index < workers_.size(); ++index) {
+    if (Status started = start(workers_[index], index); !started) return started;
+  }
+  return success();
+}
+
+std::vector<schedule::Event> NodeProcesses::start_gatherer(std::uint32_t life) {
+  gatherer_.reset();
+  gatherer_life_ = life;
+  positions_.clear();
+  constexpr int kPositionsInChild = 3;
+  const std::string name = "gatherer-" + std::to_string(life);
+  Result<process::ChildProcess> child = process::ChildProcess::start(
+      {"internal-gatherer", "root=" + options_.endpoint, "listen=ipc://" + options_.folder + "/" + name, "name=" + name,
+       "threads=" + std::to_string(options_.gatherer_threads), "kernels=" + options_.kernels,
+       "memory=" + std::to_string(options_.gatherer_memory_bytes), "positions=" + std::to_string(kPositionsInChild),
+       "folder=" + options_.folder, "parent=" + std::to_string(getpid())},
+      {{positions_.descriptor(), kPositionsInChild}});
+  if (!child) {
+    Cause cause;
+    cause.kind = CauseKind::kInternal;
+    cause.message = child.failure().sentence;
+    return {schedule::GathererDied{life, std::move(cause)}};
+  }
+  gatherer_ = std::move(child).value();
+  return {};
+}
+
+std::vector<int> NodeProcesses::descriptors() const {
+  std::vector<int> descriptors;
+  for (const WorkerProcess& worker : workers_) {
+    if (worker.child) descriptors.push_back(worker.child->descriptor());
+  }
+  if (gatherer_) descriptors.push_back(gatherer_->descriptor());
+  return descriptors;
+}
+
+std::vector<schedule::Event> NodeProcesses::collect() {
+  std::vector<schedule::Event> events;
+  std::string last_end;
+  bool any_left = false;
+  for (std::size_t index = 0; index < workers_.size(); ++index) {
+    WorkerProcess& worker = workers_[index];
+    if (worker.child) {
+      if (const std::optional<Cause> cause = worker.child->ended()) {
+        last_end = describe(*cause);
+        worker.child.reset();
+        events.push_back(schedule::NodeLost{worker.name, *cause});
+        if (worker.starts < kWorkerStartsMax) {
+          if (Status started = start(worker, index); !started) last_end = started.failure().sentence;
+        }
+      }
+    }
+    any_left = any_left || worker.child.has_value();
+  }
+  if (!any_left && !workers_.empty() && !last_end.empty()) {
+    events.push_back(schedule::NoMoreWorkers{"no worker process can be kept alive: the last one was " + last_end});
+  }
+  if (gatherer_) {
+    if (std::optional<Cause> cause = gatherer_->ended()) {
+      gatherer_.reset();
+      positions_.explain(*cause);
+      events.push_back(schedule::GathererDied{gatherer_life_, std::move(*cause)});
+    }
+  }
+  return events;
+}
+
+std::vector<schedule::ProcessStatistics> NodeProcesses::supervisors() const {
+  std::vector<schedule::ProcessStatistics> all;
+  for (const WorkerProcess& worker : workers_) {
+    if (!worker.child) continue;
+    schedule::ProcessStatistics one;
+    one.name = worker.name;
+    one.pid = static_cast<std::uint64_t>(worker.child->pid());
+    one.peak_rss_bytes = peak_rss_of(worker.child->pid());
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+void NodeProcesses::end_all(Duration wait) {
+  for (const WorkerProcess& worker : workers_) {
+    if (worker.child) worker.child->signal(SIGTERM);
+  }
+  if (gatherer_) gatherer_->signal(SIGTERM);
+  const Instant deadline = process::now() + wait;
+  transport::Poller poller;
+  for (;;) {
+    for (WorkerProcess& worker : workers_) {
+      if (worker.child && worker.child->ended()) worker.child.reset();
+    }
+    if (gatherer_ && gatherer_->ended()) gatherer_.reset();
+    const std::vector<int> left = descriptors();
+    const Instant now = process::now();
+    if (left.empty() || now >= deadline) break;
+    poller.clear();
+    for (const int descriptor : left) poller.add_descriptor(descriptor);
+    poller.wait(process::poll_ms(deadline, now));
+  }
+  workers_.clear();  // kills what is left
+  gatherer_.reset();
+}
+
+}  // namespace fanfold::root
