@@ -1,0 +1,165 @@
+// misbehave: goes wrong in the way, and at the place, that its parameters say, and otherwise answers which
+// processes ran its callbacks: a row a callback and process id. It knows nothing of its input.
+#include <fanfold/bytes.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <fanfold/job.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kCallbacks = {"open", "map", "merge", "pack", "finish"};
+enum Callback : std::uint8_t { kOpen, kMap, kMerge, kPack, kFinish };
+
+// What is to be done, for callbacks that do not see the job.
+struct Plan {
+  std::string what = "nothing";
+  std::string at = "map";
+  std::string once;  // a file: only whoever makes it misbehaves
+  std::uint64_t megabytes = 64;
+};
+Plan plan;
+
+void misbehave(const std::string& what) {
+  if (!plan.once.empty()) {
+    const int made = open(plan.once.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (made < 0) return;
+    close(made);
+  }
+  if (what == "segv") raise(SIGSEGV);
+  if (what == "fault") *static_cast<volatile int*>(nullptr) = 1;
+  if (what == "abort") std::abort();
+  if (what == "kill") raise(SIGKILL);
+  if (what == "exit") std::exit(7);
+  if (what == "throw") throw std::runtime_error("thrown on purpose");
+  if (what == "hang") {
+    for (;;) pause();
+  }
+  if (what == "allocate") {
+    // Held for ever, every page touched.
+    static std::vector<std::vector<char>> held;
+    held.emplace_back(plan.megabytes << 20, '\1');
+  }
+}
+
+void called(Callback callback) {
+  if (plan.at == kCallbacks[callback]) misbehave(plan.what);
+}
+
+// Which processes ran which callbacks.
+class Witnesses {
+ public:
+  static constexpr std::size_t packed_bytes = fanfold::kVariableSize;
+
+  void add(Callback callback) {
+    const std::pair witness(static_cast<std::uint64_t>(callback), static_cast<std::uint64_t>(getpid()));
+    const auto at = std::lower_bound(seen_.begin(), seen_.end(), witness);
+    if (at == seen_.end() || *at != witness) seen_.insert(at, witness);
+  }
+  void merge(Witnesses&& other) {
+    called(kMerge);
+    for (const auto& witness : other.seen_) {
+      const auto at = std::lower_bound(seen_.begin(), seen_.end(), witness);
+      if (at == seen_.end() || *at != witness) seen_.insert(at, witness);
+    }
+    add(kMerge);
+  }
+  [[nodiscard]] std::size_t pack_size() const { return 16 * seen_.size(); }
+  void pack(std::byte* out) const {
+    called(kPack);
+    for (const auto& [callback, pid] : seen_) {
+      fanfold::store_little(out, callback);
+      fanfold::store_little(out + 8, pid);
+      out += 16;
+    }
+  }
+  [[nodiscard]] bool unpack(std::span<const std::byte> in) {
+    fanfold::ByteReader reader(in);
+    while (reader.ok() && !reader.done()) {
+      const auto callback = reader.integer<std::uint64_t>();
+      const auto pid = reader.integer<std::uint64_t>();
+      if (!reader.ok() || callback >= kCallbacks.size()) return false;
+      seen_.emplace_back(callback, pid);
+    }
+    return reader.ok() && std::is_sorted(seen_.begin(), seen_.end());
+  }
+  [[nodiscard]] const auto& seen() const { return seen_; }
+
+ private:
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen_;  // in order, each once
+};
+
+struct Misbehave {
+  using Partial = Witnesses;
+
+  std::string what = "nothing";
+  std::string at = "map";
+  std::string once;
+  std::int64_t shard = -1;
+  std::uint64_t megabytes = 64;
+  std::uint64_t milliseconds = 0;
+
+  static void parameters(fanfold::Parameters<Misbehave>& parameters) {
+    parameters.choice("do", &Misbehave::what,
+                      "nothing|segv|fault|abort|kill|exit|throw|hang|allocate|bad-record|swallow",
+                      "What goes wrong. fault, unlike segv, is a real fault; swallow is a bad record that map() "
+                      "hides.");
+    parameters.choice("at", &Misbehave::at, "open|map|merge|pack|finish", "In which callback.");
+    parameters.text("once", &Misbehave::once, "A file: only the process that creates it misbehaves.");
+    parameters.integer("in-shard", &Misbehave::shard, -1, INT64_MAX, "Only in this shard; -1 is all.");
+    parameters.integer("megabytes", &Misbehave::megabytes, 1, 1 << 20, "How much to allocate.");
+    parameters.integer("milliseconds", &Misbehave::milliseconds, 0, 1'000'000, "How long a shard takes.");
+  }
+
+  void opened(const fanfold_host&) const {
+    plan = {what, at, once, megabytes};
+    called(kOpen);
+  }
+
+  void schema(fanfold::SchemaBuilder& schema) const {
+    schema.column("callback", fanfold::Type::kText, "open, map, merge, pack or finish")
+        .column("pid", fanfold::Type::kUint64, "of a process that ran it");
+  }
+
+  void map(const fanfold::Shard& mapped, Partial& partial) const {
+    partial.add(kOpen);  // opened here, or it could not map
+    partial.add(kMap);
+    mapped.mark(mapped.is_range() ? static_cast<std::uint64_t>(mapped.begin()) : mapped.index());
+    if (milliseconds != 0) usleep(static_cast<useconds_t>(milliseconds * 1000));
+    mapped.for_each_record([](std::string_view, std::uint64_t) {});
+    if (shard >= 0 && mapped.index() != static_cast<std::uint64_t>(shard)) return;
+    if (plan.at == "map" && what == "bad-record") mapped.bad_record(mapped.index(), "bad on purpose");
+    if (plan.at == "map" && what == "swallow") {
+      try {
+        mapped.bad_record(mapped.index(), "bad on purpose");
+      } catch (const fanfold::MapStopped&) {  // what a job must not do
+      }
+    }
+    called(kMap);
+  }
+
+  void finish(const Partial& partial, fanfold::Rows& rows) const {
+    called(kFinish);
+    Partial all = partial;
+    all.add(kFinish);
+    for (const auto& [callback, pid] : all.seen()) rows.add(kCallbacks[callback], pid);
+  }
+};
+
+}  // namespace
+
+// FANFOLD_JOB, with an accident before it: what FANFOLD_MISBEHAVE_LOAD says goes wrong while loading.
+extern "C" __attribute__((visibility("default"))) const fanfold_job* fanfold_plugin_v1(void) {
+  if (const char* what = std::getenv("FANFOLD_MISBEHAVE_LOAD"); what != nullptr) misbehave(what);
+  return fanfold::adapter::job_table<Misbehave>("misbehave", "1.0.0", "Goes wrong on purpose.");
+}
