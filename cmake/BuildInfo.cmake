@@ -17,6 +17,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   return()
 endif()
 
+include_guard(GLOBAL)
 # git's own record of where HEAD has been; empty where this is no checkout.
 find_program(GIT_PROGRAM git)
 set(git_head)

@@ -72,6 +72,7 @@ class MemoryAccount {
   [[nodiscard]] const fanfold_memory* memory() const { return &memory_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t refused_bytes() const { return refused_bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t soft_bytes() const { return soft_bytes_; }
   [[nodiscard]] std::uint64_t hard_bytes() const { return hard_bytes_; }
 
  private:

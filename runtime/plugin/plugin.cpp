@@ -33,6 +33,12 @@ bool complete(const fanfold_job& job) {
 
 }  // namespace
 
+fanfold_kernels kernels_named(std::string_view name) {
+  if (name == "avx512") return FANFOLD_KERNELS_AVX512;
+  if (name == "avx2") return FANFOLD_KERNELS_AVX2;
+  return FANFOLD_KERNELS_PORTABLE;
+}
+
 std::string take_failure_text(std::int32_t status) {
   std::string text = std::exchange(failure_text, std::string());
   if (!text.empty()) return text;

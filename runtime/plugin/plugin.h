@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct JobDescription {
   std::uint32_t abi_minor = 0;
   std::vector<Parameter> parameters;
 };
+
+// "portable", "avx2", "avx512"; anything else is portable.
+[[nodiscard]] fanfold_kernels kernels_named(std::string_view name);
 
 // The sentence that the last failing callback of this thread said, or a general one; taken once.
 [[nodiscard]] std::string take_failure_text(std::int32_t status);

@@ -1,0 +1,205 @@
+// bundle_packer.cpp: a merged bundle becomes packed bytes, in two rounds over its parts that all slots
+// share: measure, then pack and hash each part while it is warm and free its table.
+#include <algorithm>
+#include <utility>
+
+#include "runtime/plugin/bundle_checksum.h"
+#include "runtime/process/clock.h"
+#include "runtime/worker/bundle.h"
+
+namespace fanfold::worker {
+
+namespace {
+
+using plugin::padded_part;
+
+// A huge page: several parts each, and a size the pool finds again among what tables leave behind.
+constexpr std::uint64_t kSegmentBytes = std::uint64_t{2} << 20;
+// Measuring is cheap where states have one size: so many parts a piece.
+constexpr std::uint32_t kMeasuredPerPiece = 64;
+
+// What both rounds work on.
+struct Packing {
+  Packing(std::shared_ptr<Bundle> whole, BundleWorkplace where, ReportWork told)
+      : bundle(std::move(whole)), workplace(where), report(std::move(told)) {}
+
+  std::shared_ptr<Bundle> bundle;
+  BundleWorkplace workplace;
+  ReportWork report;
+  fanfold_partial* partial = nullptr;
+  std::uint32_t log2_parts = 0;
+  std::vector<fanfold_extent> extents;
+  std::vector<std::uint64_t> checksums;
+  std::shared_ptr<PackedBytes> packed;
+  std::vector<std::uint32_t> first_parts;  // of each segment, and behind the last
+  std::mutex mutex;                        // guards failed
+  std::optional<Cause> failed;
+
+  [[nodiscard]] bool has_failed() {
+    const std::lock_guard lock(mutex);
+    return failed.has_value();
+  }
+
+  // Runs one callback over one part, on the slot's page and clock. False: it failed.
+  template <class Call>
+  bool call(std::uint32_t slot, std::uint32_t part, Call&& callback) {
+    SlotCell& cell = workplace.page.cell(slot);
+    cell.set_part(bundle->seq(), part);
+    cell.enter(Phase::kPack);
+    const std::int32_t status = callback();
+    cell.enter(Phase::kNone);
+    cell.set_part({}, 0);
+    if (status == FANFOLD_OK) return true;
+    Cause cause =
+        bundle_cause(Phase::kPack, {workplace.page.incarnation(), bundle->seq()}, part, status, *bundle->account());
+    const std::lock_guard lock(mutex);
+    if (!failed) failed = std::move(cause);
+    return false;
+  }
+
+  void tell() {
+    BundlePacked done;
+    done.bundle = bundle->seq();
+    done.log2_parts = log2_parts;
+    for (const fanfold_extent& extent : extents) {
+      done.parts.push_back({extent.entries, extent.key_bytes, extent.packed_bytes});
+    }
+    done.bytes = packed == nullptr ? 0 : packed->bytes;
+    done.checksum = plugin::bundle_checksum(checksums);
+    done.ledger = bundle->packed_ledger();
+    report({std::move(done), std::move(packed), std::move(failed)});
+  }
+};
+
+class Timed {
+ public:
+  Timed(Packing& packing, std::uint32_t slot) : clock_(packing.workplace.clocks[slot]), begin_(process::now()) {}
+  ~Timed() { clock_.seal_pack_ns.fetch_add((process::now() - begin_).nanoseconds, std::memory_order_relaxed); }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  SlotClock& clock_;
+  Instant begin_;
+};
+
+// Second round. A piece is a segment.
+class PackSegments : public SharedWork {
+ public:
+  explicit PackSegments(std::shared_ptr<Packing> packing)
+      : SharedWork(static_cast<std::uint32_t>(packing->packed->segments.size())), packing_(std::move(packing)) {}
+
+ private:
+  void do_piece(std::uint32_t piece, std::uint32_t slot) override {
+    Packing& all = *packing_;
+    if (all.has_failed()) return;
+    const Timed timed(all, slot);
+    PackedBytes::Segment& segment = all.packed->segments[piece];
+    const std::uint32_t first = all.first_parts[piece];
+    if (segment.bytes != 0 &&
+        !all.call(slot, first, [&] { return all.packed->allocate(segment) ? FANFOLD_OK : FANFOLD_EXHAUSTED; })) {
+      return;
+    }
+    const fanfold_job& job = all.bundle->instance().job();
+    std::uint8_t* at = segment.data;
+    for (std::uint32_t part = first; part < all.first_parts[piece + 1]; ++part) {
+      const std::uint64_t bytes = all.extents[part].packed_bytes;
+      if (!all.call(slot, part, [&] { return job.pack(all.partial, all.log2_parts, part, at, bytes); })) return;
+      all.checksums[part] = plugin::part_checksum(at, bytes);
+      if (padded_part(bytes) != bytes) std::fill(at + bytes, at + padded_part(bytes), std::uint8_t{0});
+      at += padded_part(bytes);
+      // Its table becomes the memory of the segments to come.
+      all.call(slot, part, [&] {
+        job.release_part(all.partial, all.log2_parts, part);
+        return FANFOLD_OK;
+      });
+    }
+  }
+
+  void finish(std::uint32_t slot) override {
+    {
+      const Timed timed(*packing_, slot);
+      packing_->bundle->free_partial();
+    }
+    packing_->tell();
+  }
+
+  std::shared_ptr<Packing> packing_;
+};
+
+// First round. A piece is some parts.
+class MeasureParts : public SharedWork {
+ public:
+  explicit MeasureParts(std::shared_ptr<Packing> packing)
+      : SharedWork(static_cast<std::uint32_t>((packing->extents.size() + kMeasuredPerPiece - 1) / kMeasuredPerPiece)),
+        packing_(std::move(packing)) {}
+
+ private:
+  void do_piece(std::uint32_t piece, std::uint32_t slot) override {
+    const auto end =
+        std::min<std::uint32_t>((piece + 1) * kMeasuredPerPiece, static_cast<std::uint32_t>(packing_->extents.size()));
+    for (std::uint32_t part = piece * kMeasuredPerPiece; part < end; ++part) measure(part, slot);
+  }
+
+  void measure(std::uint32_t part, std::uint32_t slot) {
+    Packing& all = *packing_;
+    if (all.has_failed()) return;
+    const Timed timed(all, slot);
+    all.call(slot, part, [&]() -> std::int32_t {
+      fanfold_partial* partial = all.bundle->partial();
+      if (partial == nullptr) return FANFOLD_EXHAUSTED;
+      return all.bundle->instance().job().extent(partial, all.log2_parts, part, &all.extents[part]);
+    });
+  }
+
+  void finish(std::uint32_t slot) override {
+    Packing& all = *packing_;
+    if (all.has_failed()) return all.tell();
+    all.partial = all.bundle->partial();
+    std::uint64_t entries = 0;
+    for (const fanfold_extent& extent : all.extents) entries += extent.entries;
+    if (all.log2_parts != 0 && entries < FANFOLD_ONE_PART_ENTRIES) {
+      // Small: packed as one part, which is measured anew.
+      all.log2_parts = 0;
+      all.extents.assign(1, fanfold_extent{0, 0, 0});
+      measure(0, slot);
+      if (all.has_failed()) return all.tell();
+    }
+    all.checksums.assign(all.extents.size(), 0);
+    lay_out();
+    all.workplace.slots.share(std::make_shared<PackSegments>(packing_));
+  }
+
+  // Whole parts in order, as many as fit a segment and one at least.
+  void lay_out() {
+    Packing& all = *packing_;
+    all.packed = std::make_shared<PackedBytes>(all.bundle->account());
+    auto& segments = all.packed->segments;
+    std::uint64_t offset = 0;
+    for (std::uint32_t part = 0; part < all.extents.size(); ++part) {
+      const std::uint64_t bytes = padded_part(all.extents[part].packed_bytes);
+      if (segments.empty() || segments.back().bytes + bytes > kSegmentBytes) {
+        segments.push_back({offset, 0, nullptr});
+        all.first_parts.push_back(part);
+      }
+      segments.back().bytes += bytes;
+      offset += bytes;
+    }
+    all.first_parts.push_back(static_cast<std::uint32_t>(all.extents.size()));
+    all.packed->bytes = offset;
+  }
+
+  std::shared_ptr<Packing> packing_;
+};
+
+}  // namespace
+
+std::shared_ptr<SharedWork> pack_work(std::shared_ptr<Bundle> bundle, BundleWorkplace workplace, ReportWork report) {
+  const std::uint32_t log2_parts = bundle->instance().keyed() ? FANFOLD_LOG2_PARTS_MAX : 0;
+  auto packing = std::make_shared<Packing>(std::move(bundle), workplace, std::move(report));
+  packing->log2_parts = log2_parts;
+  packing->extents.assign(std::size_t{1} << log2_parts, fanfold_extent{0, 0, 0});
+  return std::make_shared<MeasureParts>(std::move(packing));
+}
+
+}  // namespace fanfold::worker

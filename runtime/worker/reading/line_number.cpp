@@ -1,0 +1,38 @@
+// line_number.cpp: reads the file again up to the offset and counts line ends.
+#include "runtime/worker/reading/line_number.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace fanfold {
+
+namespace {
+
+bool records_are_lines(const std::array<uint8_t, 32>& delimiters) {
+  std::array<uint8_t, 32> lines{};
+  if (delimiters == lines) return true;
+  lines['\n' / 8] = 1U << ('\n' % 8);
+  return delimiters == lines;
+}
+
+}  // namespace
+
+std::optional<uint64_t> line_number_of(const Source& source, uint64_t offset, const ReadOptions& options) {
+  if (source.kind == SourceKind::kRange || source.compression != Compression::kNone || offset > source.size ||
+      offset > kLinesCountedBytesMax || !records_are_lines(options.delimiters)) {
+    return std::nullopt;
+  }
+  const Result<InputFile> file = InputFile::open(source, options.path_map, options.allow_growth);
+  if (!file) return std::nullopt;
+  std::vector<char> block(kBlockBytes);
+  uint64_t line = 1;
+  for (uint64_t at = 0; at < offset;) {
+    const auto bytes = static_cast<size_t>(std::min<uint64_t>(block.size(), offset - at));
+    if (!file->read_at(at, block.data(), bytes)) return std::nullopt;
+    line += static_cast<uint64_t>(std::count(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
+    at += bytes;
+  }
+  return line;
+}
+
+}  // namespace fanfold
