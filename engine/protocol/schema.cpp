@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "engine/quoted.h"
+#include "engine/utf8.h"
 
 namespace fanfold {
 namespace {
@@ -85,6 +86,7 @@ Status check_schema(const Schema& schema) {
       return job_fault("the help of " + which + " is longer than " + std::to_string(kColumnHelpBytesMax) +
                        " bytes; shorten it.");
     }
+    if (!is_utf8(column.name)) return job_fault("the name of " + which + " is not UTF-8; JSON could not carry it.");
     if (!names.insert(column.name).second) {
       return job_fault("two result columns are named " + quoted(column.name) + "; give each a name of its own.");
     }

@@ -58,7 +58,7 @@ constexpr std::size_t kColumnsMax = 1024;
 constexpr std::size_t kColumnNameBytesMax = 256;
 constexpr std::size_t kColumnHelpBytesMax = 64 * 1024;
 
-// One to kColumnsMax columns with distinct, bounded names and known types; an order that names existing
+// One to kColumnsMax columns with distinct, bounded UTF-8 names and known types; an order that names existing
 // columns, each once. The sentence says what is wrong ("column 3 has no name").
 [[nodiscard]] Status check_schema(const Schema& schema);
 
