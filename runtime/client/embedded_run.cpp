@@ -67,11 +67,11 @@ class EmbeddedRun final : public RunSession {
   RunEvent rows(const schedule::DeliverResult& result) {
     Result<RowBatch> batch = unpack_batch(schema_, result.bytes.view);
     if (!batch) return broken(batch.failure());
-    return Rows{result.index, std::move(batch).value()};
+    return ResultRows{result.index, std::move(batch).value()};
   }
 
   RunEvent end(schedule::RunEnded ended) {
-    Ended told;
+    RunResult told;
     told.run = ended.run;
     told.code = ended.code;
     told.sentence = std::move(ended.sentence);
@@ -86,7 +86,7 @@ class EmbeddedRun final : public RunSession {
   // The gatherer is a process of ours: what it says is never wrong unless we are.
   RunEvent broken(const Failure& why) {
     kill();
-    Ended ended;
+    RunResult ended;
     ended.code = ExitCode::kInternal;
     ended.sentence = "the gatherer sent what cannot be read: " + why.sentence;
     return ended;

@@ -24,12 +24,12 @@ struct SchemaKnown {
 };
 // The next rows, in order. index counts batches from 0; when it is 0 again, the gatherer was lost and every
 // row before is void.
-struct Rows {
+struct ResultRows {
   std::uint64_t index = 0;
   RowBatch batch;
 };
 // Nothing follows.
-struct Ended {
+struct RunResult {
   RunId run;
   ExitCode code = ExitCode::kDone;
   std::string sentence;  // empty when done
@@ -39,7 +39,7 @@ struct Ended {
   Duration wall = {};
   std::uint32_t slots = 0;
 };
-using RunEvent = std::variant<SchemaKnown, Rows, Ended>;
+using RunEvent = std::variant<SchemaKnown, ResultRows, RunResult>;
 
 class RunSession {
  public:
@@ -48,7 +48,7 @@ class RunSession {
   virtual std::optional<RunEvent> wait(Duration timeout) = 0;
   // So many batches have been taken in all: more may come.
   virtual void consumed(std::uint64_t batches) = 0;
-  // Ended follows within two seconds, with the cause's exit code.
+  // RunResult follows within two seconds, with the cause's exit code.
   virtual void cancel(ExitCode code) = 0;
   // Ends the processes at once; nothing follows.
   virtual void kill() = 0;

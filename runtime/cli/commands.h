@@ -1,0 +1,24 @@
+// commands.h: the commands of `fanfold`, a file each. Each prints what it has to say and gives the exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/failure.h"
+
+namespace fanfold::cli {
+
+using Words = std::vector<std::string>;  // of the command line
+
+// All of it: finds the command. Behind the program's name.
+ExitCode run_program(const Words& words);
+
+// Behind the command's name.
+ExitCode run_command(const Words& words);
+ExitCode jobs_command(const Words& words);
+ExitCode print_version();
+
+// "fanfold: SENTENCE" on standard error.
+ExitCode say(const Failure& failure);
+
+}  // namespace fanfold::cli

@@ -1,0 +1,62 @@
+#include "runtime/cli/engine_flags.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace fanfold::cli {
+
+namespace {
+
+constexpr std::array kFlags = {
+    EngineFlag{"workers", FlagKind::kCount, "N", "worker processes (default 1)"},
+    EngineFlag{"slots", FlagKind::kCount, "N",
+               "shards mapped at once by a worker (default: a slot a core, shared out)"},
+    EngineFlag{"memory", FlagKind::kSize, "SIZE", "memory of the whole run (default: half of what is free)"},
+    EngineFlag{"shard-bytes", FlagKind::kSize, "SIZE", "bytes of a shard of a file (default: the planner's choice)"},
+    EngineFlag{"shard-items", FlagKind::kCount, "N", "integers of a shard of a range (default: the planner's choice)"},
+    EngineFlag{"sequential", FlagKind::kSwitch, "", "the twin: one thread, one partial, no engine"},
+    EngineFlag{"format", FlagKind::kText, "FORMAT", "table, csv, json or jsonl (default table)"},
+    EngineFlag{"output", FlagKind::kText, "FILE", "write the result there, whole or not at all"},
+    EngineFlag{"limit", FlagKind::kCount, "N", "rows at most"},
+    EngineFlag{"files-from", FlagKind::kText, "FILE",
+               "read more inputs from a list, a path a line; - is standard input"},
+    EngineFlag{"quiet", FlagKind::kSwitch, "", "neither progress nor summary"},
+    EngineFlag{"json-summary", FlagKind::kText, "FILE", "write the run's summary there as JSON"},
+    EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"param", FlagKind::kTexts, "NAME=VALUE", "a parameter of the job, whatever its name; may be repeated"},
+    EngineFlag{"record-bytes-max", FlagKind::kSize, "SIZE", "a longer record ends the run (default 64MiB)"},
+    EngineFlag{"spool-bytes-max", FlagKind::kSize, "SIZE", "of pipes and standard input, kept in TMPDIR"},
+    EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
+};
+
+// Not flags of this version, but of the engine's future: no job may take them.
+constexpr std::array<std::string_view, 14> kKept = {
+    "root", "root-timeout", "keys",    "config", "show-config", "path-map", "ship",
+    "help", "version",      "verbose", "log",    "log-format",  "dry-run",  "no-worker-timeout"};
+
+}  // namespace
+
+std::span<const EngineFlag> engine_flags() {
+  return kFlags;
+}
+
+const EngineFlag* find_engine_flag(std::string_view name) {
+  const auto* found =
+      std::find_if(kFlags.begin(), kFlags.end(), [&](const EngineFlag& flag) { return flag.name == name; });
+  return found == kFlags.end() ? nullptr : found;
+}
+
+bool is_reserved(std::string_view name) {
+  return find_engine_flag(name) != nullptr || std::find(kKept.begin(), kKept.end(), name) != kKept.end();
+}
+
+std::string environment_name(std::string_view flag) {
+  std::string name = "FANFOLD_";
+  for (const char letter : flag) {
+    name.push_back(letter == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter))));
+  }
+  return name;
+}
+
+}  // namespace fanfold::cli

@@ -1,0 +1,184 @@
+// run_command.cpp: `fanfold run`: from a command line to rows in an output, a progress display and a summary.
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "runtime/cli/commands.h"
+#include "runtime/cli/engine_flags.h"
+#include "runtime/cli/job_help.h"
+#include "runtime/cli/output/output_file.h"
+#include "runtime/cli/output/row_writer.h"
+#include "runtime/cli/run_arguments.h"
+#include "runtime/cli/signal_watcher.h"
+#include "runtime/client/job_describer.h"
+#include "runtime/client/job_finder.h"
+#include "runtime/client/run_session.h"
+
+namespace fanfold::cli {
+
+namespace {
+
+// How often signals and the display are looked at while nothing comes.
+constexpr Duration kTurn = milliseconds(50);
+
+void print_help(const RunRequest& request) {
+  std::fputs("fanfold run JOB INPUT... [FLAG]...\n", stdout);
+  if (!request.plugin_path.empty()) {
+    if (const Result<plugin::Described> described = describe_job(request.plugin_path)) {
+      std::printf("\n%s", description_text(*described, request.plugin_path).c_str());
+    }
+  }
+  std::fputs("\nEngine flags (each also as an environment variable, FANFOLD_SHARD_BYTES for --shard-bytes)\n", stdout);
+  for (const EngineFlag& flag : engine_flags()) {
+    const std::string name = "--" + std::string(flag.name) + (flag.value.empty() ? "" : " ") + std::string(flag.value);
+    std::printf("  %-26s  %s\n", name.c_str(), std::string(flag.help).c_str());
+  }
+  std::printf("  %-26s  %s\n", "-0", "entries of --files-from end in a zero byte instead of a newline");
+}
+
+JobSource job_source() {
+  JobSource source;
+  source.find = [](const std::string& name,
+                   const std::vector<std::string>& named) -> Result<std::pair<std::string, std::string>> {
+    Result<FoundJob> job = find_job(name, plugin_folders(named));
+    if (!job) return job.failure();
+    return std::pair(job->name, job->path);
+  };
+  source.describe = [](const std::string& path) -> Result<plugin::JobDescription> {
+    Result<plugin::Described> described = describe_job(path);
+    if (!described) return described.failure();
+    return std::move(described->job);
+  };
+  return source;
+}
+
+std::vector<FileIdentity> identities_of(const std::vector<Source>& sources) {
+  std::vector<FileIdentity> identities;
+  for (const Source& source : sources) {
+    struct stat status {};
+    if (!source.path.empty() && stat(source.path.c_str(), &status) == 0) {
+      identities.push_back({status.st_dev, status.st_ino});
+    }
+  }
+  return identities;
+}
+
+// The rows of one run on their way into the output.
+class ResultOutput {
+ public:
+  ResultOutput(std::unique_ptr<OutputFile> file, Format format) : file_(std::move(file)), format_(format) {}
+
+  Status begin(const Schema& schema) {
+    schema_ = schema;
+    writer_ = make_row_writer(format_, schema_, *file_);
+    return success();
+  }
+  // Batch 0 again: a gatherer was lost, and what was written is void.
+  Status add(const ResultRows& rows) {
+    if (rows.index == 0 && batches_ > 0) {
+      if (Status restarted = file_->restart(); !restarted) return restarted;
+      writer_ = make_row_writer(format_, schema_, *file_);
+      batches_ = 0;
+    }
+    ++batches_;
+    return writer_->write(rows.batch.view());
+  }
+  Status finish() {
+    if (writer_ != nullptr) {
+      if (Status finished = writer_->finish(); !finished) return finished;
+    }
+    return file_->commit();
+  }
+  [[nodiscard]] std::uint64_t batches() const { return batches_; }
+  [[nodiscard]] bool reader_gone() const { return file_->reader_gone(); }
+
+ private:
+  std::unique_ptr<OutputFile> file_;
+  Format format_;
+  Schema schema_;
+  std::unique_ptr<RowWriter> writer_;
+  std::uint64_t batches_ = 0;
+};
+
+class Run {
+ public:
+  Run(const RunRequest& request, SignalWatcher& signals) : request_(request), signals_(signals) {}
+
+  ExitCode perform() {
+    const Result<Format> format = parse_format(request_.format.empty() ? "table" : request_.format);
+    if (!format) return say(format.failure());
+    Result<std::unique_ptr<RunSession>> session = start_run(request_, [this] { return signals_.cancelled().load(); });
+    if (!session) return end_early(session.failure());
+    session_ = std::move(session).value();
+    const std::vector<FileIdentity> inputs = identities_of(session_->sources());
+    Result<std::unique_ptr<OutputFile>> file = request_.output.empty()
+                                                   ? OutputFile::standard_output(inputs, &signals_.cancelled())
+                                                   : OutputFile::open(request_.output, inputs, &signals_.cancelled());
+    if (!file) return end_early(file.failure());
+    ResultOutput output(std::move(file).value(), *format);
+
+    for (;;) {
+      std::optional<RunEvent> event = session_->wait(kTurn);
+      if (signals_.cancelled() && !cancel_sent_) {
+        cancel_sent_ = true;
+        session_->cancel(signals_.code());
+      }
+      if (!event) continue;
+      if (auto* result = std::get_if<RunResult>(&*event)) return end(std::move(*result), output);
+      const Status taken = take(*event, output);
+      if (taken) continue;
+      // The reader has what it wanted: no reason for a word.
+      if (output.reader_gone()) return ExitCode::kDone;
+      return end_early(taken.failure());
+    }
+  }
+
+ private:
+  Status take(const RunEvent& event, ResultOutput& output) {
+    if (const auto* known = std::get_if<SchemaKnown>(&event)) return output.begin(known->schema);
+    const auto& rows = std::get<ResultRows>(event);
+    Status added = output.add(rows);
+    if (added) session_->consumed(rows.index + 1);
+    return added;
+  }
+
+  ExitCode end(RunResult result, ResultOutput& output) {
+    if (result.code == ExitCode::kDone) {
+      if (Status finished = output.finish(); !finished) {
+        if (output.reader_gone()) return ExitCode::kDone;
+        return end_early(finished.failure());
+      }
+    } else if (!(signals_.cancelled() && result.sentence.empty())) {
+      say({result.code, result.sentence});
+    }
+    return result.code;
+  }
+
+  // Of whatever a signal brought about, the signal is the reason.
+  ExitCode end_early(const Failure& failure) {
+    if (signals_.cancelled()) return signals_.code();
+    return say(failure);
+  }
+
+  const RunRequest& request_;
+  SignalWatcher& signals_;
+  std::unique_ptr<RunSession> session_;
+  bool cancel_sent_ = false;
+};
+
+}  // namespace
+
+ExitCode run_command(const Words& words) {
+  Result<RunArguments> arguments = parse_run(words, job_source());
+  if (!arguments) return say(arguments.failure());
+  if (arguments->help) {
+    print_help(arguments->request);
+    return ExitCode::kDone;
+  }
+  SignalWatcher signals;
+  return Run(arguments->request, signals).perform();
+}
+
+}  // namespace fanfold::cli

@@ -1,0 +1,14 @@
+// job_describer.h: asks a child process what a plugin is, bounded in time and size.
+#pragma once
+
+#include <string>
+
+#include "engine/failure.h"
+#include "runtime/plugin/describer.h"
+
+namespace fanfold {
+
+// Exit 2 for what is no plugin of ours, exit 4 for one that crashes or hangs while it is loaded.
+Result<plugin::Described> describe_job(const std::string& plugin_path);
+
+}  // namespace fanfold
