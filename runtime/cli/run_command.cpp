@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -10,11 +11,16 @@
 #include "runtime/cli/job_help.h"
 #include "runtime/cli/output/output_file.h"
 #include "runtime/cli/output/row_writer.h"
+#include "runtime/cli/report/progress_bar.h"
+#include "runtime/cli/report/standard_error.h"
+#include "runtime/cli/report/summary_report.h"
 #include "runtime/cli/run_arguments.h"
 #include "runtime/cli/signal_watcher.h"
 #include "runtime/client/job_describer.h"
 #include "runtime/client/job_finder.h"
 #include "runtime/client/run_session.h"
+#include "runtime/client/summarise.h"
+#include "runtime/process/clock.h"
 
 namespace fanfold::cli {
 
@@ -104,7 +110,11 @@ class ResultOutput {
 
 class Run {
  public:
-  Run(const RunRequest& request, SignalWatcher& signals) : request_(request), signals_(signals) {}
+  Run(const RunRequest& request, SignalWatcher& signals)
+      : request_(request),
+        signals_(signals),
+        progress_(standard_error_, progress_style(request.quiet, StandardError::is_terminal(), std::getenv("TERM")),
+                  process::now()) {}
 
   ExitCode perform() {
     const Result<Format> format = parse_format(request_.format.empty() ? "table" : request_.format);
@@ -125,6 +135,7 @@ class Run {
         cancel_sent_ = true;
         session_->cancel(signals_.code());
       }
+      show_progress();
       if (!event) continue;
       if (auto* result = std::get_if<RunResult>(&*event)) return end(std::move(*result), output);
       const Status taken = take(*event, output);
@@ -150,20 +161,39 @@ class Run {
         if (output.reader_gone()) return ExitCode::kDone;
         return end_early(finished.failure());
       }
-    } else if (!(signals_.cancelled() && result.sentence.empty())) {
-      say({result.code, result.sentence});
     }
-    return result.code;
+    progress_.clear();
+    if (result.code != ExitCode::kDone && !signals_.cancelled()) say({result.code, result.sentence});
+    const RunSummary summary = summarise(request_, result);
+    if (!request_.quiet) {
+      (void)standard_error_.write(summary_text(summary));
+    }
+    if (!request_.json_summary.empty()) {
+      if (Status written = write_whole_file(request_.json_summary, summary_json(summary)); !written) {
+        return say(written.failure());
+      }
+    }
+    return signals_.cancelled() && result.code != ExitCode::kDone ? signals_.code() : result.code;
+  }
+
+  void show_progress() {
+    const schedule::Progress now = session_->progress();
+    if (!now.running) return;
+    progress_.update({now.shards_awarded, now.shards, now.bytes_awarded, now.bytes, now.finishing}, process::now(),
+                     StandardError::columns());
   }
 
   // Of whatever a signal brought about, the signal is the reason.
   ExitCode end_early(const Failure& failure) {
+    progress_.clear();
     if (signals_.cancelled()) return signals_.code();
     return say(failure);
   }
 
   const RunRequest& request_;
   SignalWatcher& signals_;
+  StandardError standard_error_;
+  ProgressBar progress_;
   std::unique_ptr<RunSession> session_;
   bool cancel_sent_ = false;
 };

@@ -106,8 +106,8 @@ Result<FoundJob> find_job(const std::string& name, const std::vector<std::string
   if (name.find('/') != std::string::npos) {
     std::error_code error;
     if (!fs::exists(name, error)) {
-      return Failure{ExitCode::kUsage,
-                     "there is no plugin at " + fanfold::quoted(name) + "; check the path, or name a job without a slash"};
+      return Failure{ExitCode::kUsage, "there is no plugin at " + fanfold::quoted(name) +
+                                           "; check the path, or name a job without a slash"};
     }
     return FoundJob{fs::path(name).filename().string(), absolute(name), false};
   }
