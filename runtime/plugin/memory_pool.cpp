@@ -37,11 +37,19 @@ std::uint64_t whole_huge_pages(std::uint64_t bytes) {
   return (bytes + kHugePage - 1) / kHugePage * kHugePage;
 }
 
+// Large blocks of no power of two are bundles on their way, used once: rounding them up would waste up to
+// half of a small budget.
+constexpr std::uint64_t kPooledAnySizeMax = 4U << 20;
+
 }  // namespace
+
+bool MemoryPool::is_mapped_alone(std::uint64_t bytes) {
+  return bytes > kRegionBytes || (bytes > kPooledAnySizeMax && !std::has_single_bit(bytes));
+}
 
 std::uint64_t MemoryPool::rounded(std::uint64_t bytes) {
   if (bytes <= kSmallBytesMax) return (bytes + 63) / 64 * 64;
-  if (bytes > kRegionBytes) return whole_huge_pages(bytes);
+  if (is_mapped_alone(bytes)) return whole_huge_pages(bytes);
   return std::uint64_t{1} << std::max(order_of(bytes), kMinOrder);
 }
 
@@ -115,7 +123,7 @@ void* MemoryPool::allocate(std::uint64_t bytes, bool zeroed) {
     if (block != nullptr && zeroed) std::memset(block, 0, bytes);
     return block;
   }
-  if (bytes > kRegionBytes) return map_aligned(whole_huge_pages(bytes), kHugePage);
+  if (is_mapped_alone(bytes)) return map_aligned(whole_huge_pages(bytes), kHugePage);
   bool dirty = false;
   void* block = nullptr;
   {
@@ -133,7 +141,7 @@ void MemoryPool::release(void* block, std::uint64_t bytes) {
     std::free(block);
     return;
   }
-  if (bytes > kRegionBytes) {
+  if (is_mapped_alone(bytes)) {
     munmap(block, whole_huge_pages(bytes));
     return;
   }

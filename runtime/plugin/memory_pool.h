@@ -3,7 +3,8 @@
 // refuse at a hard one. Thread-safe.
 //
 // Blocks of 4 KiB to 64 MiB are powers of two split from regions by the buddy method (Knowlton 1965), so
-// that what tables leave behind as they grow joins up again; smaller ones are malloc's, larger ones mmap's.
+// that what tables leave behind as they grow joins up again; smaller ones are malloc's, larger ones and large
+// ones of other sizes mmap's.
 // Fresh pages are known to be zero and never cleared twice: first touch is the largest cost of a table.
 #pragma once
 
@@ -51,6 +52,7 @@ class MemoryPool {
     std::array<std::uint32_t, kRegionOrder + 1> first_free{};  // page number + 1, or 0
   };
 
+  static bool is_mapped_alone(std::uint64_t bytes);
   Region* add_region();
   static void push(Region& region, std::uint32_t page, unsigned order, bool dirty);
   static void unlink(Region& region, std::uint32_t page);
