@@ -425,8 +425,10 @@ void RootScheduler::Run::heard(const Staged& staged, Instant now, Actions& actio
   }
   Folding& folding = folding_[staged.bundle];
   for (const ManifestEntry& entry : staged.manifest) {
+    Lease* lease = leases_.find(entry.lease);
+    if (lease == nullptr) continue;  // only where a test plants a fault
     folding.leases.push_back(entry.lease);
-    if (Lease* lease = leases_.find(entry.lease)) leases_.move(*lease, LeaseState::kFolding);
+    leases_.move(*lease, LeaseState::kFolding);
   }
   if (member != nullptr) {
     BundleRecord& bundle = member->bundles[staged.bundle.seq];
