@@ -239,14 +239,19 @@ void RowOrder::sort_level(std::span<RowEntry> entries, std::uint64_t wanted, Lev
 void RowOrder::sort_run(std::span<RowEntry> run, std::uint64_t wanted, Level level, unsigned depth) const {
   if (run.size() < 2) return;
   const Term& term = terms_[level.term];
-  // Below kUnorderedKey equal keys of numbers are equal values, those of text eight equal bytes (where
-  // there are so many); of nulls, NaN and decimals they say too little.
-  if (run.size() <= kSmallRun || depth == kDepthMax || term.type == ColumnType::kDecimal ||
-      run.front().key >= kUnorderedKey) {
+  if (run.size() <= kSmallRun || depth == kDepthMax || term.type == ColumnType::kDecimal) {
     return sort_by_comparing(run, level.term);
   }
+  // Equal keys are equal numbers (or NaNs), or eight equal bytes of text, where there are so many. Only the
+  // highest key is shared: by nulls, and by one value of some types.
+  bool all_null = false;
+  if (run.front().key == kNullKey) {
+    const auto is_null = [&](const RowEntry& entry) { return !layout_.present(entry.row, term.column); };
+    all_null = std::all_of(run.begin(), run.end(), is_null);
+    if (!all_null && std::any_of(run.begin(), run.end(), is_null)) return sort_by_comparing(run, level.term);
+  }
   Level next{level.term + 1, 0};
-  if (term.type == ColumnType::kText) {
+  if (term.type == ColumnType::kText && !all_null) {
     const std::uint64_t end = level.offset + 8;
     bool same_length = true;
     bool all_reach = true;

@@ -255,58 +255,58 @@ Status OrderedRows::for_each_batch(const std::function<Status(const fanfold_batc
     std::vector<std::int32_t> offsets;
     std::vector<char> bytes;
     std::vector<std::uint8_t> validity;
-    bool has_null = false;
   };
   const RowLayout layout(schema_);
   const std::size_t columns = layout.columns();
   std::vector<ColumnBuffers> buffers(columns);
   std::vector<fanfold_column_data> data(columns);
+  std::vector<const std::byte*> rows;
   const std::span<const RowEntry> entries = rows_.span();
 
-  for (std::size_t begin = 0; begin < entries.size();) {
-    for (ColumnBuffers& column : buffers) {
-      column.words.clear();
-      column.offsets.assign(1, 0);
-      column.bytes.clear();
-      column.validity.assign(kBatchRowsMax / 8, 0);
-      column.has_null = false;
-    }
-    std::uint64_t batch_bytes = 0;
-    std::size_t rows = 0;
-    for (; rows < kBatchRowsMax && begin + rows < entries.size() && batch_bytes < kBatchBytesMax; ++rows) {
+  for (std::size_t begin = 0; begin < entries.size(); begin += rows.size()) {
+    rows.clear();
+    for (std::uint64_t bytes = 0; rows.size() < kBatchRowsMax && bytes < kBatchBytesMax;) {
+      const std::size_t at = begin + rows.size();
+      if (at == entries.size()) break;
       // Rows lie anywhere: each costs a cache miss unless it is asked for in time.
-      constexpr std::size_t kAhead = 16;
-      if (begin + rows + kAhead < entries.size()) __builtin_prefetch(entries[begin + rows + kAhead].row);
-      const std::byte* row = entries[begin + rows].row;
-      batch_bytes += RowLayout::row_bytes(row);
-      for (std::size_t i = 0; i < columns; ++i) {
-        ColumnBuffers& column = buffers[i];
-        const bool present = layout.present(row, i);
-        if (present) {
-          column.validity[rows / 8] = static_cast<std::uint8_t>(column.validity[rows / 8] | 1U << (rows % 8));
-        } else {
-          column.has_null = true;
-        }
-        if (is_bytes(layout.type(i))) {
-          if (present) {
-            const std::string_view bytes = layout.bytes(row, i);
-            column.bytes.insert(column.bytes.end(), bytes.begin(), bytes.end());
-          }
-          column.offsets.push_back(static_cast<std::int32_t>(column.bytes.size()));
-        } else {
-          column.words.push_back(layout.word(row, i));
-        }
-      }
+      constexpr std::size_t kAhead = 32;
+      if (at + kAhead < entries.size()) __builtin_prefetch(entries[at + kAhead].row);
+      bytes += RowLayout::row_bytes(entries[at].row);
+      rows.push_back(entries[at].row);
     }
+    // Column by column from here on: the batch's rows are in the cache.
     for (std::size_t i = 0; i < columns; ++i) {
-      const bool bytes = is_bytes(layout.type(i));
-      data[i].values = bytes ? static_cast<const void*>(buffers[i].bytes.data()) : buffers[i].words.data();
-      data[i].offsets = bytes ? buffers[i].offsets.data() : nullptr;
-      data[i].validity = buffers[i].has_null ? buffers[i].validity.data() : nullptr;
+      ColumnBuffers& column = buffers[i];
+      column.validity.assign((rows.size() + 7) / 8, 0);
+      std::size_t present = 0;
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        const unsigned bit = layout.present(rows[row], i) ? 1 : 0;
+        column.validity[row / 8] = static_cast<std::uint8_t>(column.validity[row / 8] | bit << (row % 8));
+        present += bit;
+      }
+      if (is_bytes(layout.type(i))) {
+        column.offsets.resize(rows.size() + 1);
+        std::size_t size = 0;
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+          column.offsets[row] = static_cast<std::int32_t>(size);
+          size += layout.bytes(rows[row], i).size();  // a null has none
+        }
+        column.offsets[rows.size()] = static_cast<std::int32_t>(size);
+        column.bytes.resize(size);
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+          const std::string_view bytes = layout.bytes(rows[row], i);
+          std::copy(bytes.begin(), bytes.end(), column.bytes.begin() + column.offsets[row]);
+        }
+        data[i] = {column.bytes.data(), column.offsets.data(), nullptr};
+      } else {
+        column.words.resize(rows.size());
+        for (std::size_t row = 0; row < rows.size(); ++row) column.words[row] = layout.word(rows[row], i);
+        data[i] = {column.words.data(), nullptr, nullptr};
+      }
+      if (present != rows.size()) data[i].validity = column.validity.data();
     }
-    const fanfold_batch batch{sizeof batch, static_cast<std::uint32_t>(columns), rows, data.data()};
+    const fanfold_batch batch{sizeof batch, static_cast<std::uint32_t>(columns), rows.size(), data.data()};
     if (Status status = read(batch); !status) return status;
-    begin += rows;
   }
   return success();
 }

@@ -10,7 +10,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -24,22 +23,30 @@ namespace {
 constexpr std::size_t kPipeWriteBytes = PIPE_BUF;
 constexpr int kPollMilliseconds = 100;
 
-// Hidden names that must not be left behind, for a signal's handler to find.
+// Hidden names that must not be left behind, where a signal's handler finds them: no memory is allocated,
+// and nothing is freed under its hands.
 constexpr std::size_t kHiddenMax = 16;
-std::array<std::atomic<char*>, kHiddenMax> hidden_names{};
+struct HiddenName {
+  enum State { kFree, kChanging, kSet };
+  std::atomic<int> state{kFree};
+  char name[PATH_MAX];
+};
+std::array<HiddenName, kHiddenMax> hidden_names;
 
 int remember_hidden(const std::string& name) {
-  char* copy = ::strdup(name.c_str());
-  for (std::size_t i = 0; copy != nullptr && i < kHiddenMax; ++i) {
-    char* free_slot = nullptr;
-    if (hidden_names[i].compare_exchange_strong(free_slot, copy)) return static_cast<int>(i);
+  if (name.size() >= sizeof HiddenName::name) return -1;
+  for (std::size_t i = 0; i < kHiddenMax; ++i) {
+    int expected = HiddenName::kFree;
+    if (!hidden_names[i].state.compare_exchange_strong(expected, HiddenName::kChanging)) continue;
+    std::memcpy(hidden_names[i].name, name.c_str(), name.size() + 1);
+    hidden_names[i].state.store(HiddenName::kSet);
+    return static_cast<int>(i);
   }
-  std::free(copy);
   return -1;  // more outputs at once than ever needed: the destructor still removes it
 }
 
 void forget_hidden(int slot) {
-  if (slot >= 0) std::free(hidden_names[static_cast<std::size_t>(slot)].exchange(nullptr));
+  if (slot >= 0) hidden_names[static_cast<std::size_t>(slot)].state.store(HiddenName::kFree);
 }
 
 // What a link leads to in the end, also when that does not exist yet.
@@ -318,10 +325,8 @@ Status OutputFile::commit() {
 }
 
 void OutputFile::remove_unfinished() noexcept {
-  for (std::atomic<char*>& slot : hidden_names) {
-    // The text is not freed: that is not for a handler, and the process is about to end.
-    const char* name = slot.exchange(nullptr);
-    if (name != nullptr) ::unlink(name);
+  for (HiddenName& hidden : hidden_names) {
+    if (hidden.state.load() == HiddenName::kSet) ::unlink(hidden.name);
   }
 }
 
