@@ -58,7 +58,7 @@ void add_engine_flags(CLI::App& app, Given& given) {
     if (flag.kind == FlagKind::kSwitch) {
       option = app.add_flag("--" + name, given.switches[name]);
     } else {
-      option = app.add_option("--" + name, given.texts[name])->expected(1)->take_all();
+      option = app.add_option("--" + name, given.texts[name])->expected(1)->allow_extra_args(false)->take_all();
       if (flag.kind != FlagKind::kTexts) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     option->envname(environment_name(flag.name));
@@ -243,7 +243,8 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
       if (Status declared = check_declared(job); !declared) return declared.failure();
       for (const plugin::Parameter& parameter : job.parameters) {
         CLI::Option* option = app.add_option("--" + parameter.name, values[parameter.name])->take_all();
-        parameter.type == FANFOLD_PARAMETER_FLAG ? option->expected(0, 1)->default_str("true") : option->expected(1);
+        parameter.type == FANFOLD_PARAMETER_FLAG ? option->expected(0, 1)->default_str("true")
+                                                 : option->expected(1)->allow_extra_args(false);
         if (parameter.type == FANFOLD_PARAMETER_FLAG) option->type_size(0);
       }
     }

@@ -13,7 +13,8 @@ namespace fanfold::plugin {
 namespace {
 
 constexpr std::uint64_t kHugePage = 2U << 20;
-constexpr std::uint64_t kSmallBytesMax = 2048;  // below a page: malloc's
+// Up to here malloc's, which rounds less: the parts of a small bundle are a few KiB each.
+constexpr std::uint64_t kSmallBytesMax = 16U << 10;
 
 // Maps `bytes` aligned to `alignment`, on huge pages where the kernel has them.
 char* map_aligned(std::uint64_t bytes, std::uint64_t alignment) {

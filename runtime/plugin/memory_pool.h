@@ -2,7 +2,7 @@
 // warm for the next use; and accounts over it, one a partial, which raise a stop word at a soft limit and
 // refuse at a hard one. Thread-safe.
 //
-// Blocks of 4 KiB to 64 MiB are powers of two split from regions by the buddy method (Knowlton 1965), so
+// Blocks of 32 KiB to 64 MiB are powers of two split from regions by the buddy method (Knowlton 1965), so
 // that what tables leave behind as they grow joins up again; smaller ones are malloc's, larger ones and large
 // ones of other sizes mmap's.
 // Fresh pages are known to be zero and never cleared twice: first touch is the largest cost of a table.
