@@ -1,10 +1,11 @@
 #include "engine/fold/total.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <utility>
+
+#include "engine/fold/parallel.h"
 
 namespace fanfold {
 
@@ -70,7 +71,7 @@ FoldFault Total::for_parts(std::uint32_t count, const std::function<FoldFault(st
     if (count == 1) {
       run(0);
     } else {
-      tbb::parallel_for(std::uint32_t{0}, count, run);
+      parallel_each(count, [&run](std::size_t part) { run(static_cast<std::uint32_t>(part)); });
     }
   });
   return first;

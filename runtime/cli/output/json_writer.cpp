@@ -3,7 +3,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "engine/protocol/row_batch.h"
 #include "engine/utf8.h"
@@ -56,10 +55,7 @@ char* put_escaped(char* out, std::string_view text) {
         *out++ = 'f';
         break;
       default:
-        std::memcpy(out, "u00", 3);
-        out[3] = kHex[byte >> 4];
-        out[4] = kHex[byte & 15];
-        out += 5;
+        for (const char digit : {'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]}) *out++ = digit;
     }
   }
   return out;

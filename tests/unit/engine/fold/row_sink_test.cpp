@@ -215,7 +215,7 @@ Schema random_schema(std::mt19937_64& random) {
 }
 
 TEST(RowOrder, IsThatOfAPlainSortForRandomSchemasRowsAndThreads) {
-  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+  for (std::uint64_t seed = 0; seed < 90; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     const Schema schema = random_schema(random);
@@ -229,7 +229,7 @@ TEST(RowOrder, IsThatOfAPlainSortForManyRowsSortedInParallel) {
   const Schema schema =
       schema_with({{"word", ColumnType::kText}, {"count", ColumnType::kUint64}}, {{1, true}, {0, false}});
   std::vector<Row> rows;
-  for (int i = 0; i < 120000; ++i) {
+  for (int i = 0; i < 60000; ++i) {
     std::string word = random() % 2 == 0 ? "common-prefix-" : "";
     for (std::uint64_t n = 1 + random() % 9; n != 0; --n) word += static_cast<char>('a' + random() % 4);
     rows.push_back({word, random() % 4 == 0 ? random() % 100 : std::uint64_t{1}});
@@ -266,7 +266,7 @@ TEST(RowOrder, PutsNanAndNullsLastInEitherDirection) {
 }
 
 TEST(RowSink, GivesTheSameBestRowsWithAnyLimitFromAnyThreads) {
-  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+  for (std::uint64_t seed = 0; seed < 70; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937_64 random(seed);
     Schema schema = random_schema(random);
