@@ -11,6 +11,7 @@
 #include "runtime/gatherer/gatherer.h"
 #include "runtime/plugin/describer.h"
 #include "runtime/worker/supervisor.h"
+#include "runtime/worker/twin.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ constexpr Role kRoles[] = {
     {"internal-worker", fanfold::worker::worker_main},
     {"internal-gatherer", fanfold::gatherer::gatherer_main},
     {"internal-describe", fanfold::plugin::describe_main},
+    {"internal-twin", fanfold::worker::twin_main},
 };
 
 }  // namespace

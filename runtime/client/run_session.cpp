@@ -4,6 +4,7 @@
 
 #include "runtime/client/embedded_run.h"
 #include "runtime/client/input_expansion.h"
+#include "runtime/client/sequential_run.h"
 
 namespace fanfold {
 
@@ -21,6 +22,7 @@ Result<std::unique_ptr<RunSession>> start_run(const RunRequest& request, const S
       return distinct.failure();
     }
   }
+  if (request.sequential) return start_sequential_run(request, std::move(expanded).value());
   return start_embedded_run(request, std::move(expanded).value());
 }
 
