@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include <cerrno>
 #include <cstring>
@@ -42,8 +43,16 @@ RunFolder::~RunFolder() {
 }
 
 void remove_run_folder(const std::string& path) {
-  std::error_code ignored;  // another process of the run may be removing it too
-  std::filesystem::remove_all(path, ignored);
+  // Another process of the run may be removing it too, and a dying one may just be making its socket there:
+  // then the folder is not empty a moment after it was emptied.
+  constexpr int kAttempts = 50;
+  constexpr timespec kPause = {0, 10'000'000};
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (!std::filesystem::exists(path, error)) return;
+    nanosleep(&kPause, nullptr);
+  }
 }
 
 }  // namespace fanfold::process
