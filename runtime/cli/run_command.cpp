@@ -3,9 +3,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
+#include "engine/quoted.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/engine_flags.h"
 #include "runtime/cli/job_help.h"
@@ -71,6 +73,16 @@ std::vector<FileIdentity> identities_of(const std::vector<Source>& sources) {
   return identities;
 }
 
+// Whether two names lead to one file, which need not exist yet.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  const auto resolved = [&](const std::string& name) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error);
+  };
+  const std::filesystem::path first = resolved(a);
+  return !error && first == resolved(b) && !error;
+}
+
 // The rows of one run on their way into the output.
 class ResultOutput {
  public:
@@ -127,6 +139,7 @@ class Run {
                                                    ? OutputFile::standard_output(inputs, &signals_.cancelled())
                                                    : OutputFile::open(request_.output, inputs, &signals_.cancelled());
     if (!file) return end_early(file.failure());
+    if (Status opened = open_summary(inputs, file.value()->is_regular()); !opened) return end_early(opened.failure());
     ResultOutput output(std::move(file).value(), *format);
 
     for (;;) {
@@ -147,6 +160,25 @@ class Run {
   }
 
  private:
+  // Before anything runs: a summary that cannot be written is known in time, and no input is replaced by it.
+  Status open_summary(const std::vector<FileIdentity>& inputs, bool output_is_regular) {
+    if (request_.json_summary.empty()) return success();
+    if (output_is_regular && same_file(request_.json_summary, request_.output)) {
+      return Failure{ExitCode::kUsage, "--output and --json-summary both name " +
+                                           fanfold::quoted(request_.json_summary) + "; give each a file of its own"};
+    }
+    Result<std::unique_ptr<OutputFile>> file = OutputFile::open(request_.json_summary, inputs, &signals_.cancelled());
+    if (!file) return file.failure();
+    summary_file_ = std::move(file).value();
+    return success();
+  }
+
+  Status write_summary(const RunSummary& summary) {
+    if (summary_file_ == nullptr) return success();
+    if (Status written = summary_file_->write(summary_json(summary)); !written) return written;
+    return summary_file_->commit();
+  }
+
   Status take(const RunEvent& event, ResultOutput& output) {
     if (const auto* known = std::get_if<SchemaKnown>(&event)) return output.begin(known->schema);
     const auto& rows = std::get<ResultRows>(event);
@@ -168,11 +200,7 @@ class Run {
     if (!request_.quiet) {
       (void)standard_error_.write(summary_text(summary));
     }
-    if (!request_.json_summary.empty()) {
-      if (Status written = write_whole_file(request_.json_summary, summary_json(summary)); !written) {
-        return say(written.failure());
-      }
-    }
+    if (Status written = write_summary(summary); !written) return say(written.failure());
     return signals_.cancelled() && result.code != ExitCode::kDone ? signals_.code() : result.code;
   }
 
@@ -195,6 +223,7 @@ class Run {
   StandardError standard_error_;
   ProgressBar progress_;
   std::unique_ptr<RunSession> session_;
+  std::unique_ptr<OutputFile> summary_file_;
   bool cancel_sent_ = false;
 };
 

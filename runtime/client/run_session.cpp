@@ -17,10 +17,9 @@ Result<std::unique_ptr<RunSession>> start_run(const RunRequest& request, const S
   inputs.spool.stopped = stopped;
   Result<ExpandedInput> expanded = expand_inputs(inputs);
   if (!expanded) return expanded.failure();
-  if (!request.output.empty()) {
-    if (Status distinct = check_output_is_no_input(request.output, expanded->sources); !distinct) {
-      return distinct.failure();
-    }
+  for (const std::string& written : {request.output, request.json_summary}) {
+    if (written.empty()) continue;
+    if (Status distinct = check_output_is_no_input(written, expanded->sources); !distinct) return distinct.failure();
   }
   if (request.sequential) return start_sequential_run(request, std::move(expanded).value());
   return start_embedded_run(request, std::move(expanded).value());

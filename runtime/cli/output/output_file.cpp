@@ -63,7 +63,7 @@ Result<std::string> follow_links(const std::string& path) {
     target = next.starts_with('/') || slash == std::string::npos ? next : target.substr(0, slash + 1) + next;
   }
   return Failure{ExitCode::kInputOutput,
-                 "cannot write " + fanfold::quoted(path) + ": its links lead in a circle; name another --output."};
+                 "cannot write " + fanfold::quoted(path) + ": its links lead in a circle; name another file."};
 }
 
 std::string folder_of(const std::string& path) {
@@ -108,16 +108,16 @@ const char* advice(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-      return "; free some space there, or name another --output.";
+      return "; free some space there, or name another file.";
     case ENOENT:
     case ENOTDIR:
-      return "; make the folder first, or name another --output.";
+      return "; make the folder first, or name another file.";
     case EACCES:
     case EPERM:
     case EROFS:
-      return "; name an --output you may write.";
+      return "; name a file you may write.";
     default:
-      return "; name another --output.";
+      return "; name another file.";
   }
 }
 
@@ -137,7 +137,7 @@ Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, st
   std::unique_ptr<OutputFile> file(new OutputFile());
   file->shown_ = fanfold::quoted(path);
   file->cancelled_ = cancelled;
-  if (path.empty()) return Failure{ExitCode::kUsage, "--output has no name; name a file, or leave it out."};
+  if (path.empty()) return Failure{ExitCode::kUsage, "an output has no name; name a file, or leave the flag out."};
 
   // What /dev/stdout and /dev/fd/N lead to may have no name of its own (a pipe); then the link itself opens it.
   struct stat status {};
@@ -148,7 +148,7 @@ Result<std::unique_ptr<OutputFile>> OutputFile::open(const std::string& path, st
   }
   if (exists && is_one_of(inputs, status)) {
     return Failure{ExitCode::kInputOutput,
-                   "cannot write " + file->shown_ + ": it is also an input of this run; name another --output."};
+                   "cannot write " + file->shown_ + ": it is also an input of this run; name another file."};
   }
   if (exists && !S_ISREG(status.st_mode)) return open_in_place(path, S_ISFIFO(status.st_mode), cancelled);
   // Replacing would get around a mode that forbids writing.
@@ -328,13 +328,6 @@ void OutputFile::remove_unfinished() noexcept {
   for (HiddenName& hidden : hidden_names) {
     if (hidden.state.load() == HiddenName::kSet) ::unlink(hidden.name);
   }
-}
-
-Status write_whole_file(const std::string& path, std::string_view bytes, std::span<const FileIdentity> inputs) {
-  Result<std::unique_ptr<OutputFile>> file = OutputFile::open(path, inputs);
-  if (!file) return file.failure();
-  if (Status status = (*file)->write(bytes); !status) return status;
-  return (*file)->commit();
 }
 
 }  // namespace fanfold

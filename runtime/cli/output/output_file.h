@@ -84,8 +84,4 @@ class OutputFile final : public ByteSink {
   const std::atomic<bool>* cancelled_ = nullptr;
 };
 
-// A whole small file, or none: what --json-summary writes.
-[[nodiscard]] Status write_whole_file(const std::string& path, std::string_view bytes,
-                                      std::span<const FileIdentity> inputs = {});
-
 }  // namespace fanfold

@@ -300,6 +300,22 @@ class Run(unittest.TestCase):
         self.refused(3, "run", "wordcount", path, "missing", "--output", "out.csv", says=["missing"])
         self.assertEqual((self.folder / "out.csv").read_bytes(), b"word,count\na,2\nb,1\n")
 
+    def test_ASummaryThatCannotBeWrittenIsNamedBeforeAnythingRuns(self):
+        path = self.file("text", b"a b a\n")
+        self.refused(3, "run", "wordcount", path, "--json-summary", "no/such/folder/told.json", "--output", "out.csv",
+                     says=["told.json"])
+        self.refused(2, "run", "wordcount", path, "--json-summary", "./same", "--output", "same", says=["same"])
+        self.assertEqual(sorted(entry.name for entry in self.folder.iterdir()), ["text", "tmp"])
+
+    def test_NeitherResultNorSummaryReplacesAnInput(self):
+        text = b"a b a\n"
+        path = self.file("text", text)
+        (self.folder / "link").symlink_to("text")
+        for flag in ("--output", "--json-summary"):
+            for name in ("text", "./text", path, "link"):
+                self.refused(2, "run", "wordcount", path, flag, name, says=["input"])
+                self.assertEqual((self.folder / "text").read_bytes(), text)
+
     def test_ATmpdirTooLongOrNotThereIsNamed(self):
         path = self.file("text", b"a")
         long = self.tmp / ("x" * 100)

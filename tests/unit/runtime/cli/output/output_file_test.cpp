@@ -192,7 +192,7 @@ TEST_F(OutputFileTest, ThatIsFullSaysSoWithExitThree) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.failure().code, ExitCode::kInputOutput);
   EXPECT_EQ(status.failure().sentence,
-            "cannot write \"/dev/full\": No space left on device; free some space there, or name another --output.");
+            "cannot write \"/dev/full\": No space left on device; free some space there, or name another file.");
   EXPECT_FALSE((*file)->reader_gone());
   EXPECT_FALSE((*file)->commit());
 }
@@ -355,12 +355,6 @@ TEST_F(OutputFileTest, OnStandardOutputIsRefusedWhenThatIsAnInput) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.failure().sentence.find("standard output is also an input"), std::string::npos);
   EXPECT_TRUE(taken);
-}
-
-TEST_F(OutputFileTest, MayBeASmallFileWrittenAtOnce) {
-  ASSERT_TRUE(write_whole_file(path("summary.json"), "{}\n"));
-  EXPECT_EQ(text_of("summary.json"), "{}\n");
-  EXPECT_FALSE(write_whole_file(path("missing/summary.json"), "{}\n"));
 }
 
 }  // namespace
