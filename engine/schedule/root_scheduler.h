@@ -240,7 +240,7 @@ class RootScheduler {
   void on(PeerSaid said, Instant now, Actions& actions);
   void on(PeerLost lost, Instant now, Actions& actions);
   void on(NodeLost lost, Instant now, Actions& actions);
-  void on(GathererDied failed, Instant now, Actions& actions);
+  void on(GathererDied died, Instant now, Actions& actions);
   void on(NoMoreWorkers none, Instant now, Actions& actions);
   void on(CancelRequested cancel, Instant now, Actions& actions);
   void on(ResultConsumed consumed, Instant now, Actions& actions);

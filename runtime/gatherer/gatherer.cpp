@@ -35,10 +35,9 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 class Gatherer {
  public:
-  Gatherer(transport::Context& context, transport::Connector root, transport::Listener listener, Hello hello,
-           IncarnationId incarnation, const FoldOptions& options, std::uint64_t memory_bytes, int signals)
-      : context_(context),
-        root_(std::move(root)),
+  Gatherer(transport::Connector root, transport::Listener listener, Hello hello, IncarnationId incarnation,
+           const FoldOptions& options, std::uint64_t memory_bytes, int signals)
+      : root_(std::move(root)),
         listener_(std::move(listener)),
         root_session_(Session::Side::kConnector, {}, incarnation, SessionLimits{}, process::now()),
         workers_(epoch_of(incarnation), SessionLimits{}),
@@ -171,7 +170,6 @@ class Gatherer {
     for (RoutedFrame& routed : workers_.take_frames(now)) listener_.send(routed.route, std::move(routed.frame));
   }
 
-  transport::Context& context_;
   transport::Connector root_;
   transport::Listener listener_;
   Session root_session_;
@@ -235,7 +233,7 @@ int gatherer_main(int argc, char** argv) {
   hello.slots = options.threads;
   hello.address = listener->endpoint();
   const int status =
-      Gatherer(context, std::move(root).value(), std::move(listener).value(), std::move(hello),
+      Gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
                process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor)
           .run();
   // When the root is gone nobody else removes the sockets' folder.
