@@ -202,7 +202,13 @@ int gatherer_main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGINT, SIG_IGN);
-  if (!process::end_with_parent(SIGTERM, static_cast<pid_t>(arguments.number("parent")))) return 0;
+  const auto parent = static_cast<pid_t>(arguments.number("parent"));
+  // When the root is gone nobody else removes the sockets' folder.
+  const auto end = [&](int status) {
+    if (getppid() != parent) process::remove_run_folder(arguments.text("folder"));
+    return status;
+  };
+  if (!process::end_with_parent(SIGTERM, parent)) return end(0);
   const int signal_descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   // Chunks are received into buffers of a megabyte: taken from a warm heap, not mapped and unmapped each.
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
@@ -223,7 +229,7 @@ int gatherer_main(int argc, char** argv) {
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
     std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
-    return static_cast<int>(failure->code);
+    return end(static_cast<int>(failure->code));
   }
   Hello hello;
   hello.role = Role::kGatherer;
@@ -232,13 +238,9 @@ int gatherer_main(int argc, char** argv) {
   hello.pid = static_cast<std::uint64_t>(getpid());
   hello.slots = options.threads;
   hello.address = listener->endpoint();
-  const int status =
-      Gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
-               process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor)
-          .run();
-  // When the root is gone nobody else removes the sockets' folder.
-  if (getppid() != static_cast<pid_t>(arguments.number("parent"))) process::remove_run_folder(arguments.text("folder"));
-  return status;
+  Gatherer gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
+                    process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor);
+  return end(gatherer.run());
 }
 
 }  // namespace fanfold::gatherer
