@@ -158,7 +158,7 @@ void Root::run(std::optional<Failure>* failure) {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   transport::Context context;
   Result<transport::Listener> listener =
-      transport::Listener::bind(context, endpoint_, kInboundFrameBytesMax + kResultBatchBytesMax);
+      transport::Listener::bind(context, endpoint_, kMessageBytesMax);
   if (!listener) *failure = listener.failure();
   {
     const std::lock_guard lock(mutex_);
