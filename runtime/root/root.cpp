@@ -157,8 +157,7 @@ void Root::run(std::optional<Failure>* failure) {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   transport::Context context;
-  Result<transport::Listener> listener =
-      transport::Listener::bind(context, endpoint_, kMessageBytesMax);
+  Result<transport::Listener> listener = transport::Listener::bind(context, endpoint_, kMessageBytesMax);
   if (!listener) *failure = listener.failure();
   {
     const std::lock_guard lock(mutex_);
