@@ -67,6 +67,8 @@ class Gatherer {
     return 0;
   }
 
+  [[nodiscard]] bool terminated() const { return terminated_; }
+
  private:
   void step(staging::Event event) {
     for (staging::Action& action : stage_.step(std::move(event), process::now())) perform(std::move(action));
@@ -142,7 +144,8 @@ class Gatherer {
     (void)root;
     (void)workers;
     if (poller_.ready(answers)) waker_.clear();
-    if (poller_.ready(signals)) leaving_ = true;  // SIGTERM: from the root, or because it died
+    // SIGTERM: the end of the run, from the root or because it died.
+    if (poller_.ready(signals)) leaving_ = terminated_ = true;
   }
 
   void receive() {
@@ -184,6 +187,7 @@ class Gatherer {
   RunId run_;
   int signals_;
   bool leaving_ = false;
+  bool terminated_ = false;
 };
 
 fanfold_kernels kernels_named(const std::string& name) {
@@ -204,8 +208,9 @@ int gatherer_main(int argc, char** argv) {
   signal(SIGINT, SIG_IGN);
   const auto parent = static_cast<pid_t>(arguments.number("parent"));
   // When the root is gone nobody else removes the sockets' folder.
+  bool terminated = false;
   const auto end = [&](int status) {
-    if (getppid() != parent) process::remove_run_folder(arguments.text("folder"));
+    if (terminated || getppid() != parent) process::remove_run_folder(arguments.text("folder"));
     return status;
   };
   if (!process::end_with_parent(SIGTERM, parent)) return end(0);
@@ -240,7 +245,9 @@ int gatherer_main(int argc, char** argv) {
   hello.address = listener->endpoint();
   Gatherer gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
                     process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor);
-  return end(gatherer.run());
+  const int status = gatherer.run();
+  terminated = gatherer.terminated();
+  return end(status);
 }
 
 }  // namespace fanfold::gatherer

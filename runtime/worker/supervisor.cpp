@@ -119,8 +119,9 @@ class Supervisor {
       while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
       }
     }
-    // A parent that was killed could not remove its folder.
-    if (getppid() != config_.parent && !config_.folder.empty()) process::remove_run_folder(config_.folder);
+    // SIGTERM is the end of the run, from the root or from the kernel when the root was killed; then nobody
+    // else removes the folder. Which of the two it was cannot be asked: a dying parent is still ours.
+    if (!config_.folder.empty()) process::remove_run_folder(config_.folder);
     return 0;
   }
 
