@@ -58,6 +58,9 @@ class Run(unittest.TestCase):
         self.tmp.mkdir()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FANFOLD_")}
         self.environment["TMPDIR"] = str(self.tmp)
+        # A sanitizer would turn a job's crash into an exit of its own; the program must see the signal.
+        options = [self.environment.get("ASAN_OPTIONS", ""), "handle_segv=0", "handle_abort=0"]
+        self.environment["ASAN_OPTIONS"] = ":".join(option for option in options if option)
 
     def tearDown(self):
         shutil.rmtree(self.folder, ignore_errors=True)
