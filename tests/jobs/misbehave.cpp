@@ -59,7 +59,7 @@ void called(Callback callback) {
 // Which processes ran which callbacks.
 class Witnesses {
  public:
-  static constexpr std::size_t packed_bytes = fanfold::kVariableSize;
+  [[maybe_unused]] static constexpr std::size_t packed_bytes = fanfold::kVariableSize;
 
   void add(Callback callback) {
     const std::pair witness(static_cast<std::uint64_t>(callback), static_cast<std::uint64_t>(getpid()));

@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
   uint64_t rejected = 0;
   uint64_t chunks = 0;
   for (uint64_t run = 0; run < runs; ++run) {
-    const fanfold::simulation::Report report = fanfold::simulation::simulate(seed + run, fault);
+    const unsigned long long report_seed = seed + run;
+    const fanfold::simulation::Report report = fanfold::simulation::simulate(report_seed, fault);
     for (std::size_t kind = 0; kind < kInjectedKinds; ++kind) injected[kind] += report.injected[kind];
     events += report.events;
     leases += report.leases;
@@ -66,7 +67,7 @@ int main(int argc, char** argv) {
     rejected += report.bundles_rejected;
     chunks += report.chunks;
     if (!report.problem.empty()) {
-      std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed + run), report.problem.c_str());
+      std::printf("seed %llu: %s\n", report_seed, report.problem.c_str());
       return 1;
     }
   }

@@ -178,7 +178,7 @@ class World {
   void crash_worker(NodeId id);
   void worker_step(NodeId id, worker::Event event);
   void perform(NodeId id, WorkerNode& node, worker::Action& action);
-  void start_slot(NodeId id, uint32_t slot);
+  void start_slot(NodeId id, uint32_t index);
   // Gatherer.
   void spawn_gatherer(uint32_t life);
   void gatherer_step(NodeId id, staging::Event event);
@@ -665,7 +665,7 @@ void World::perform(NodeId id, WorkerNode& node, worker::Action& action) {
     after(id, between(microseconds(10), milliseconds(1)), [this, id] {
       worker::JobClosed closed;
       closed.goodbye.run = run_;
-      worker_step(id, std::move(closed));
+      worker_step(id, closed);
     });
   }
 }
@@ -770,7 +770,7 @@ void World::perform(NodeId id, GathererNode& node, staging::Action& action) {
     after(id, milliseconds(1), [this, id] {
       staging::JobClosed closed;
       closed.goodbye.run = run_;
-      gatherer_step(id, std::move(closed));
+      gatherer_step(id, closed);
     });
   }
 }
