@@ -145,6 +145,11 @@ Result<Schema> schema_of(const fanfold_schema& filled) {
   return schema;
 }
 
+Schema with_limit(Schema schema, std::uint64_t rows) {
+  if (rows != 0 && (schema.limit == 0 || rows < schema.limit)) schema.limit = rows;
+  return schema;
+}
+
 std::vector<std::byte> pack_schema(const Schema& schema) {
   Packer packer;
   packer.integer(kSchemaMagic);

@@ -65,6 +65,9 @@ constexpr std::size_t kColumnHelpBytesMax = 64 * 1024;
 // Copies what a job's schema() filled in, and checks it. Exit 4: the job is at fault.
 [[nodiscard]] Result<Schema> schema_of(const fanfold_schema& filled);
 
+// The schema with the lesser of its own limit and `rows`; 0 is none in both.
+[[nodiscard]] Schema with_limit(Schema schema, std::uint64_t rows);
+
 [[nodiscard]] std::vector<std::byte> pack_schema(const Schema& schema);
 // Bytes may be hostile: refused unless pack_schema() writes them.
 [[nodiscard]] Result<Schema> unpack_schema(std::span<const std::byte> bytes);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <utility>
 
+#include "engine/overloaded.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/content_hash.h"
 #include "runtime/process/clock.h"
@@ -16,13 +17,6 @@ namespace {
 
 constexpr std::uint64_t kMemoryBytesLeast = 32U << 20;
 constexpr std::uint64_t kRecordBytesMaxDefault = 64U << 20;
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 class EmbeddedRun final : public RunSession {
  public:

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "engine/protocol/row_batch.h"
+#include "runtime/client/machine/machine.h"
 #include "runtime/plugin/bundle_checksum.h"
-#include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 
 namespace fanfold::gatherer {
@@ -170,8 +170,7 @@ void FoldThread::do_open(const OpenRun& open) {
   total_ = std::make_unique<Total>(FoldJob{&instance_->job(), instance_->handle(), account_.memory(),
                                            [](std::int32_t status) { return plugin::take_failure_text(status); }},
                                    arena_, options_.positions);
-  Schema schema = instance_->schema();
-  if (result_limit_ != 0 && (schema.limit == 0 || result_limit_ < schema.limit)) schema.limit = result_limit_;
+  const Schema schema = with_limit(instance_->schema(), result_limit_);
   answer(staging::Event(staging::JobOpened{run_, instance_->job().flags, pack_schema(schema)}));
 }
 
@@ -244,8 +243,7 @@ void FoldThread::compact_if_large() {
 void FoldThread::do_finish(RunId run) {
   if (failed_) return;
   const Instant start = process::now();
-  Schema schema = instance_->schema();
-  if (result_limit_ != 0 && (schema.limit == 0 || result_limit_ < schema.limit)) schema.limit = result_limit_;
+  const Schema schema = with_limit(instance_->schema(), result_limit_);
   RowSink sink(schema, account_.memory());
   if (FoldFault fault = total_->finish(sink)) return fail(std::move(*fault));
   Finished finished;
@@ -280,7 +278,7 @@ void FoldThread::do_close(RunId run) {
   Goodbye goodbye;
   goodbye.run = run;
   goodbye.pid = static_cast<std::uint64_t>(getpid());
-  goodbye.peak_rss_bytes = process::peak_rss_bytes();
+  goodbye.peak_rss_bytes = peak_rss_bytes();
   goodbye.slot_times.merge = merge_;
   answer(staging::Event(staging::JobClosed{goodbye}));
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "engine/overloaded.h"
 #include "engine/protocol/codec.h"
 #include "engine/session/session_hub.h"
 #include "runtime/gatherer/fold_thread.h"
@@ -25,13 +26,6 @@ namespace {
 
 // What was said last has so long to leave before the process ends.
 constexpr int kLingerMs = 1000;
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 class Gatherer {
  public:
@@ -134,15 +128,13 @@ class Gatherer {
 
   void wait() {
     poller_.clear();
-    const std::size_t root = poller_.add_socket(root_.handle());
-    const std::size_t workers = poller_.add_socket(listener_.handle());
+    poller_.add_socket(root_.handle());
+    poller_.add_socket(listener_.handle());
     const std::size_t answers = poller_.add_descriptor(waker_.descriptor());
     const std::size_t signals = poller_.add_descriptor(signals_);
     std::optional<Instant> deadline = earlier(root_session_.next_deadline(), workers_.next_deadline());
     deadline = earlier(deadline, stage_.next_deadline());
     poller_.wait(process::poll_ms(deadline, process::now()));
-    (void)root;
-    (void)workers;
     if (poller_.ready(answers)) waker_.clear();
     // SIGTERM: the end of the run, from the root or because it died.
     if (poller_.ready(signals)) leaving_ = terminated_ = true;
@@ -164,7 +156,6 @@ class Gatherer {
         if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
       }
     }
-    for (const IncarnationId silent : workers_.take_silent()) (void)silent;  // the root judges workers
   }
 
   void send_frames() {
@@ -189,12 +180,6 @@ class Gatherer {
   bool leaving_ = false;
   bool terminated_ = false;
 };
-
-fanfold_kernels kernels_named(const std::string& name) {
-  if (name == "avx512") return FANFOLD_KERNELS_AVX512;
-  if (name == "avx2") return FANFOLD_KERNELS_AVX2;
-  return FANFOLD_KERNELS_PORTABLE;
-}
 
 }  // namespace
 
@@ -222,7 +207,7 @@ int gatherer_main(int argc, char** argv) {
   FoldOptions options;
   options.threads = static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>(arguments.number("threads"), 1, std::uint64_t{kFoldThreadsMax}));
-  options.kernels = kernels_named(arguments.text("kernels"));
+  options.kernels = plugin::kernels_named(arguments.text("kernels"));
   void* positions = mmap(nullptr, sizeof(FoldPosition) * kFoldThreadsMax, PROT_READ | PROT_WRITE, MAP_SHARED,
                          static_cast<int>(arguments.number("positions")), 0);
   FANFOLD_ASSERT(positions != MAP_FAILED, "the page of positions cannot be mapped");

@@ -61,11 +61,6 @@ JobDescription job_of(const json& all) {
   return job;
 }
 
-fanfold_kernels kernels_of(const std::string& name) {
-  if (name == "avx512") return FANFOLD_KERNELS_AVX512;
-  return name == "avx2" ? FANFOLD_KERNELS_AVX2 : FANFOLD_KERNELS_PORTABLE;
-}
-
 Result<Described> describe(const std::string& path, fanfold_kernels kernels) {
   Result<std::unique_ptr<Plugin>> plugin = Plugin::load(path, kernels);
   if (!plugin) return plugin.failure();
@@ -120,7 +115,7 @@ int describe_main(int argc, char** argv) {
   const process::RoleArguments arguments(argc, argv);
   signal(SIGINT, SIG_IGN);
   if (!process::end_with_parent(SIGKILL, static_cast<pid_t>(arguments.number("parent")))) return 0;
-  const std::string text = describe_text(describe(arguments.text("plugin"), kernels_of(arguments.text("kernels"))));
+  const std::string text = describe_text(describe(arguments.text("plugin"), kernels_named(arguments.text("kernels"))));
   std::size_t at = 0;
   while (at < text.size()) {
     const ssize_t written = write(static_cast<int>(arguments.number("result")), text.data() + at, text.size() - at);

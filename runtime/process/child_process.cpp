@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "engine/assertion.h"
@@ -114,18 +113,6 @@ Cause cause_of_status(int wait_status) {
 bool end_with_parent(int number, pid_t expected_parent) {
   prctl(PR_SET_PDEATHSIG, number);
   return getppid() == expected_parent;  // it may have died before the call above
-}
-
-std::uint64_t peak_rss_bytes() {
-  std::FILE* file = std::fopen("/proc/self/status", "re");
-  if (file == nullptr) return 0;
-  char line[256];
-  unsigned long long kib = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
-  }
-  std::fclose(file);
-  return kib * 1024;
 }
 
 }  // namespace fanfold::process

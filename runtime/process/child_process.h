@@ -47,7 +47,4 @@ class ChildProcess {
 // To be called first by a child: signal `number` comes when the parent dies. False when it has already.
 bool end_with_parent(int number, pid_t expected_parent);
 
-// VmHWM of this process, shared memory included.
-[[nodiscard]] std::uint64_t peak_rss_bytes();
-
 }  // namespace fanfold::process

@@ -3,9 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <utility>
 
+#include "runtime/client/machine/machine.h"
 #include "runtime/process/clock.h"
 #include "runtime/transport/poller.h"
 
@@ -15,18 +15,6 @@ namespace {
 
 // A supervisor restarts its executor by itself; that it dies is rare, and many times is a fault of the machine.
 constexpr std::uint32_t kWorkerStartsMax = 5;
-
-std::uint64_t peak_rss_of(pid_t pid) {
-  std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/status").c_str(), "re");
-  if (file == nullptr) return 0;
-  char line[256];
-  unsigned long long kib = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
-  }
-  std::fclose(file);
-  return kib * 1024;
-}
 
 }  // namespace
 
@@ -125,7 +113,7 @@ std::vector<schedule::ProcessStatistics> NodeProcesses::supervisors() const {
     schedule::ProcessStatistics one;
     one.name = worker.name;
     one.pid = static_cast<std::uint64_t>(worker.child->pid());
-    one.peak_rss_bytes = peak_rss_of(worker.child->pid());
+    one.peak_rss_bytes = peak_rss_bytes(worker.child->pid());
     all.push_back(std::move(one));
   }
   return all;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/overloaded.h"
 #include "engine/session/session_hub.h"
 #include "runtime/process/clock.h"
 #include "runtime/transport/socket.h"
@@ -15,13 +16,6 @@ namespace {
 
 // How long processes may take to end by themselves when a run is over.
 constexpr Duration kEndWait = milliseconds(1500);
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 }  // namespace
 

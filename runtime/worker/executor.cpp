@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "engine/assertion.h"
+#include "engine/overloaded.h"
 #include "engine/worker/worker_core.h"
 #include "runtime/build_info.h"
+#include "runtime/client/machine/machine.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 #include "runtime/transport/poller.h"
@@ -29,13 +31,6 @@ namespace {
 // A cancelled run whose slots do not answer (user code that does not look at the stop word) is left behind
 // with the whole process.
 constexpr Duration kCancelPatience = seconds(1);
-
-template <class... Handlers>
-struct Overloaded : Handlers... {
-  using Handlers::operator()...;
-};
-template <class... Handlers>
-Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 // What slots tell the main thread.
 struct JobReport {
@@ -296,7 +291,7 @@ class Executor {
     Goodbye goodbye;
     goodbye.run = run;
     goodbye.pid = static_cast<std::uint64_t>(getpid());
-    goodbye.peak_rss_bytes = process::peak_rss_bytes();
+    goodbye.peak_rss_bytes = peak_rss_bytes();
     goodbye.slot_times = slot_times();
     step(JobClosed{goodbye});
     root_.send_frames(process::now());

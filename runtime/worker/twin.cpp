@@ -9,6 +9,7 @@
 
 #include "engine/fold/row_sink.h"
 #include "engine/protocol/row_batch.h"
+#include "runtime/client/machine/machine.h"
 #include "runtime/plugin/plugin.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
@@ -61,10 +62,7 @@ class Twin {
     Result<std::unique_ptr<plugin::Instance>> opened = loaded.value()->open(arguments);
     if (!opened) return cause_of(opened.failure(), Phase::kOpen);
     const plugin::Instance& instance = *opened.value();
-    Schema schema = instance.schema();
-    if (open_.result_limit != 0 && (schema.limit == 0 || open_.result_limit < schema.limit)) {
-      schema.limit = open_.result_limit;
-    }
+    const Schema schema = with_limit(instance.schema(), open_.result_limit);
     process::write_message(result_, RunOpened{open_.run, instance.job().flags, pack_schema(schema)});
 
     Result<Plan> plan = Plan::make(open_.sources, PlanOptions{});
@@ -133,7 +131,7 @@ class Twin {
     Goodbye goodbye;
     goodbye.run = open_.run;
     goodbye.pid = static_cast<std::uint64_t>(getpid());
-    goodbye.peak_rss_bytes = process::peak_rss_bytes();
+    goodbye.peak_rss_bytes = peak_rss_bytes();
     process::write_message(result_, goodbye);
     process::write_message(result_, finished);
     return std::nullopt;
