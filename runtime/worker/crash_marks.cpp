@@ -32,6 +32,25 @@ void on_fatal_signal(int number, siginfo_t* info, void*) {
   if (info->si_code <= 0) raise(number);
 }
 
+// The stack on which the signals of one thread are handled. The one before comes back at the thread's
+// end: a sanitizer unmaps what it finds installed then, and takes it for its own.
+class SignalStack {
+ public:
+  SignalStack() {
+    stack_t signals{};
+    signals.ss_sp = bytes_.get();
+    signals.ss_size = kSignalStackBytes;
+    sigaltstack(&signals, &before_);
+  }
+  ~SignalStack() { sigaltstack(&before_, nullptr); }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+
+ private:
+  std::unique_ptr<char[]> bytes_ = std::make_unique<char[]>(kSignalStackBytes);
+  stack_t before_{};
+};
+
 }  // namespace
 
 void install_crash_marks() {
@@ -49,12 +68,7 @@ void install_crash_marks() {
 void mark_crashes_of_this_thread(SlotPage& page, std::uint32_t slot) {
   page_of_this_thread = &page;
   slot_of_this_thread = slot;
-  thread_local std::unique_ptr<char[]> stack;
-  stack = std::make_unique<char[]>(kSignalStackBytes);
-  stack_t signals{};
-  signals.ss_sp = stack.get();
-  signals.ss_size = kSignalStackBytes;
-  sigaltstack(&signals, nullptr);
+  thread_local const SignalStack stack;
 }
 
 }  // namespace fanfold::worker
