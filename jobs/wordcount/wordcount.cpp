@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <fanfold/job.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,16 +56,16 @@ struct WordCount {
       shard.mark(block.offset);
       const std::string_view text = lower ? lowered(block.bytes) : block.bytes;
       std::uint64_t tokens = 0;
-      const auto count = [&](const char* token, std::uint64_t bytes) {
-        partial.in_block({token, bytes}).add();
-        ++tokens;
+      const auto count = [&](std::span<const fanfold::Slice> batch) {
+        partial.update(text.data(), batch, [](fanfold::Count& occurrences, std::size_t) { occurrences.add(); });
+        tokens += batch.size();
       };
       if (pattern == "letters") {
-        fanfold::reader::for_each_token<Separators::kNonLetter>(text, kernels, count);
+        fanfold::reader::for_each_token_batch<Separators::kNonLetter>(text, kernels, count);
       } else if (pattern == "nonword") {
-        fanfold::reader::for_each_token<Separators::kNonWord>(text, kernels, count);
+        fanfold::reader::for_each_token_batch<Separators::kNonWord>(text, kernels, count);
       } else {
-        fanfold::reader::for_each_token<Separators::kSpace>(text, kernels, count);
+        fanfold::reader::for_each_token_batch<Separators::kSpace>(text, kernels, count);
       }
       shard.count_records(tokens);
     });

@@ -26,6 +26,8 @@ class Count {
   constexpr void merge(const Count& other) noexcept { add(other.count_); }
 
   [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0; }
+  // How much it matters to a table that keeps what is frequent at hand.
+  [[nodiscard]] constexpr std::uint64_t weight() const noexcept { return count_; }
   [[nodiscard]] constexpr bool overflowed() const noexcept { return count_ == kSaturated; }
   // Throws Overflow when 2^64 - 1 or more were counted: the top value stands for all of those.
   [[nodiscard]] std::uint64_t value() const {

@@ -1,7 +1,8 @@
 // hash.h: the 64-bit hash of keys, the same on every machine, and the form in which tables hold keys.
 // A key of up to 16 bytes is held inline as two little-endian words, zero-padded, so that equality is
 // two comparisons and never a look elsewhere. The hash multiplies 64 by 64 bits and folds the halves
-// (the mixing step of Wang Yi's wyhash); its low 5 bits are given up to a code for the key's length.
+// (the mixing step of Wang Yi's wyhash), once for an inline key; its low 5 bits are given up to a code for
+// the key's length.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +43,15 @@ inline std::uint64_t load64(const char* bytes) {
   return word;
 }
 
+// The hash of a key of up to 15 bytes whose length + 1 stands in the last byte of its second word, or of one
+// of 16 bytes as it is.
+inline std::uint64_t hash_tagged(std::uint64_t first, std::uint64_t second) {
+  return multiply_fold(first ^ kSeed0, second ^ kSeed1);
+}
+
 // The hash of an inline key, from its words and length alone.
 inline std::uint64_t hash_words(std::uint64_t first, std::uint64_t second, std::uint64_t length) {
-  return multiply_fold(kSeed2 ^ length, multiply_fold(first ^ kSeed0, second ^ kSeed1));
+  return hash_tagged(first, length < 16 ? second | ((length + 1) << 56) : second);
 }
 
 // The hash of a key longer than 16 bytes: 16 at a time, the last 16 overlapping.
