@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/assertion.h"
+#include "engine/protocol/failure_sentence.h"
 
 namespace fanfold::schedule {
 namespace {
@@ -16,32 +17,6 @@ std::string node_text(const Hello& hello) {
 std::string memory_text(const Cause& cause) {
   return cause.peak_rss_bytes == 0 ? std::string()
                                    : ", having held " + std::to_string(cause.peak_rss_bytes >> 20) + " MiB at most";
-}
-
-const char* phase_text(Phase phase) {
-  switch (phase) {
-    case Phase::kNone:
-      return "";
-    case Phase::kLoad:
-      return " while the job was loaded";
-    case Phase::kOpen:
-      return " while the job was opened";
-    case Phase::kMap:
-      return " while mapping";
-    case Phase::kSeal:
-      return " while sealing a partial";
-    case Phase::kMerge:
-      return " while merging";
-    case Phase::kPack:
-      return " while packing a bundle";
-    case Phase::kCheck:
-      return " while checking a bundle";
-    case Phase::kFold:
-      return " while folding a bundle";
-    case Phase::kFinish:
-      return " while finishing";
-  }
-  return "";
 }
 
 // Whether a lease may end so with nothing done. Where it may not, it would be granted for ever.
@@ -705,32 +680,15 @@ std::string RootScheduler::Run::place_of(Interval shards) const {
 
 void RootScheduler::Run::fail_by_cause(const std::string& who, const Cause& cause, const std::vector<Suspect>& suspects,
                                        std::optional<Interval> shards, Instant now, Actions& actions) {
-  std::string sentence;
-  // What the job or the system said needs the place; other causes come as whole sentences.
-  const bool needs_place = cause.kind == CauseKind::kSignal || cause.kind == CauseKind::kExit ||
-                           cause.kind == CauseKind::kException || cause.kind == CauseKind::kJob;
-  if (!cause.message.empty() && !needs_place) {
-    sentence = cause.message;
-  } else {
-    sentence = "job \"" + for_workers_.job + "\": " + who + " " + describe(cause);
-    std::string where;
-    for (const Suspect& suspect : suspects) {
-      if (suspect.lease.empty()) continue;
-      where += (where.empty() ? " while mapping " : ", or ") + place_of(suspect.shard);
-    }
-    if (where.empty() && cause.shard) where = std::string(phase_text(Phase::kMap)) + " " + place_of(*cause.shard);
-    if (where.empty()) where = phase_text(cause.phase);
-    if (cause.part) where += ", part " + std::to_string(*cause.part);
-    if (cause.bundle) {
-      where +=
-          ", bundle " + std::to_string(cause.bundle->seq.value) + " of worker " + to_text(cause.bundle->incarnation);
-    }
-    sentence += where + ".";
-    if (!cause.message.empty()) sentence += " " + cause.message;
+  std::string place;
+  for (const Suspect& suspect : suspects) {
+    if (suspect.lease.empty()) continue;
+    place += (place.empty() ? " while mapping " : ", or ") + place_of(suspect.shard);
   }
+  if (place.empty() && cause.shard) place = phase_text(Phase::kMap) + " " + place_of(*cause.shard);
   end_.suspects = suspects;
   if (shards) end_.shards = shards;
-  fail(exit_code_of(cause), std::move(sentence), cause, now, actions);
+  fail(exit_code_of(cause), failure_sentence(for_workers_.job, who, cause, std::move(place)), cause, now, actions);
 }
 
 void RootScheduler::Run::fail(ExitCode code, std::string sentence, std::optional<Cause> cause, Instant now,

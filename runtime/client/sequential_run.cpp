@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/protocol/failure_sentence.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
@@ -21,9 +22,13 @@ namespace {
 
 class SequentialRun final : public RunSession {
  public:
-  SequentialRun(ExpandedInput input, process::ChildProcess child, FileDescriptor result, std::uint64_t shards,
-                Instant started)
-      : input_(std::move(input)), child_(std::move(child)), result_(std::move(result)), started_(started) {
+  SequentialRun(std::string job, ExpandedInput input, process::ChildProcess child, FileDescriptor result,
+                std::uint64_t shards, Instant started)
+      : job_(std::move(job)),
+        input_(std::move(input)),
+        child_(std::move(child)),
+        result_(std::move(result)),
+        started_(started) {
     told_.statistics.shards = shards;
     told_.slots = 1;
   }
@@ -79,7 +84,7 @@ class SequentialRun final : public RunSession {
       twin.slot_times.read_map = map_;
       told_.statistics.processes.push_back(twin);
     } else if (const auto* failed = std::get_if<Failed>(&piped.message)) {
-      return end(exit_code_of(failed->cause), "the twin failed: " + describe(failed->cause));
+      return end(exit_code_of(failed->cause), failure_sentence(job_, "the twin", failed->cause));
     } else if (const auto* finished = std::get_if<Finished>(&piped.message)) {
       told_.rows = finished->rows;
       told_.statistics.finish = finished->finish;
@@ -107,6 +112,7 @@ class SequentialRun final : public RunSession {
     return std::move(told_);
   }
 
+  std::string job_;
   ExpandedInput input_;
   process::ChildProcess child_;
   FileDescriptor result_;
@@ -155,8 +161,8 @@ Result<std::unique_ptr<RunSession>> start_sequential_run(const RunRequest& reque
        "kernels=" + std::string(name_of(*kernels)), "parent=" + std::to_string(getpid())},
       {{spec.number(), kSpecInChild}, {writing.number(), kResultInChild}});
   if (!child) return child.failure();
-  return std::unique_ptr<RunSession>(std::make_unique<SequentialRun>(std::move(input), std::move(child).value(),
-                                                                     std::move(reading), plan->shard_count(), started));
+  return std::unique_ptr<RunSession>(std::make_unique<SequentialRun>(
+      request.job, std::move(input), std::move(child).value(), std::move(reading), plan->shard_count(), started));
 }
 
 }  // namespace fanfold

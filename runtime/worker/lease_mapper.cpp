@@ -175,10 +175,14 @@ Cause LeaseMapper::cause_of(std::uint64_t index, const plugin::MemoryAccount& ac
   if (bad_record_) {
     cause.kind = CauseKind::kBadRecord;
     cause.offset = bad_record_->offset;
-    cause.message = bad_record_->text;
     if (const auto line = line_number_of(source, bad_record_->offset, options_)) {
-      cause.message = "line " + std::to_string(*line) + ": " + cause.message;
+      cause.message = "line " + std::to_string(*line);
+    } else if (source.kind == SourceKind::kRange) {
+      cause.message = "integer " + std::to_string(static_cast<std::int64_t>(bad_record_->offset));
+    } else {
+      cause.message = "byte " + std::to_string(bad_record_->offset);
     }
+    cause.message += ": " + bad_record_->text;
   } else if (input_failure_) {
     // A failure of the job's kind is memory that the system refused for a long record.
     cause.kind =

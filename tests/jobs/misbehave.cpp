@@ -138,10 +138,11 @@ struct Misbehave {
     if (milliseconds != 0) usleep(static_cast<useconds_t>(milliseconds * 1000));
     mapped.for_each_record([](std::string_view, std::uint64_t) {});
     if (shard >= 0 && mapped.index() != static_cast<std::uint64_t>(shard)) return;
-    if (plan.at == "map" && what == "bad-record") mapped.bad_record(mapped.index(), "bad on purpose");
+    if (plan.at == "map" && what == "bad-record")
+      mapped.bad_record(static_cast<std::uint64_t>(mapped.begin()), "bad on purpose");
     if (plan.at == "map" && what == "swallow") {
       try {
-        mapped.bad_record(mapped.index(), "bad on purpose");
+        mapped.bad_record(static_cast<std::uint64_t>(mapped.begin()), "bad on purpose");
       } catch (const fanfold::MapStopped&) {  // what a job must not do
       }
     }

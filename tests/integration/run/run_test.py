@@ -261,6 +261,16 @@ class Run(unittest.TestCase):
             sentence = self.refused(4, "run", TEST_JOBS / "libmisbehave.so", "range:0..1000", "--at", callback, "--do", "segv")
             self.assertIn("11", sentence)
 
+    def test_ABadRecordIsNamedWithItsInputAndLine(self):
+        path = self.file("list.txt", b"1\n22\nthree\n4\n")
+        for flags in ([], ["--sequential"]):
+            self.refused(4, "run", TEST_JOBS / "libnumbers.so", path, *flags, says=["list.txt", "line 3", "no whole number"])
+
+    def test_TheTwinSaysWhatFailedInTheJob(self):
+        for callback in ("map", "merge", "finish"):
+            self.refused(4, "run", TEST_JOBS / "libmisbehave.so", "range:0..1000", "--sequential", "--at", callback,
+                         "--do", "throw", says=["thrown on purpose"])
+
     # ---- bad input -----------------------------------------------------------------------------
 
     def test_AMissingFileIsNamed(self):

@@ -125,6 +125,14 @@ TEST(LeaseMapper, NamesTheRecordAndTheLineThatIsBad) {
   EXPECT_EQ(mapped.cause->message, "line 3: this is no whole number");
 }
 
+TEST(LeaseMapper, NamesTheIntegerThatIsBad) {
+  const TestJob job("tests/jobs/misbehave", {{"do", "bad-record"}, {"in-shard", "1"}});
+  Mapping mapping(job, {range(40, 50, 1)});
+  const Mapped mapped = mapping.map(0, 10);
+  ASSERT_TRUE(mapped.cause);
+  EXPECT_EQ(mapped.cause->message.find("integer 41: "), 0U) << mapped.cause->message;
+}
+
 TEST(LeaseMapper, DoesNotLetAJobSwallowABadRecord) {
   const TestJob job("tests/jobs/misbehave", {{"do", "swallow"}});
   Mapping mapping(job, {range(0, 3, 1)});
