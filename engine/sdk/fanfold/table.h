@@ -268,8 +268,7 @@ class Table {
     Subtable* tables = make_subtables() + work_part * kPartsPerWorkPart;
     if (right.log_ != nullptr) {
       for (Block* block = right.log_[work_part].first; block != nullptr; block = block->next) {
-        take_entries(tables, work_part, block->entries, block->fill);
-        block->fill = 0;
+        take_block(tables, work_part, *block);
       }
     }
     if (!right.has_subtables()) return;
@@ -385,23 +384,23 @@ class Table {
     Subtable* tables = make_subtables();
     Cursor cursor(columns);
     if (log2_parts != 0 && packed_log2_parts == 0) cursor.skip_to(part);
-    alignas(Entry) std::byte batch_bytes[kFoldBatch * sizeof(Entry)];
-    Entry* batch = reinterpret_cast<Entry*>(batch_bytes);
+    FoldBatch batch;
     while (!cursor.at_end()) {
-      unsigned filled = 0;
-      for (; filled < kFoldBatch && !cursor.at_end(); ++filled) {
+      while (batch.filled < kFoldBatch && !cursor.at_end()) {
         const std::uint64_t top = cursor.hash() >> (64 - kLog2Parts);
         if (log2_parts != 0 && top != part) break;
-        Entry* entry = new (&batch[filled]) Entry{0, 0, 0, F{}};
+        Entry* entry = new (&batch.entry(batch.filled)) Entry{0, 0, 0, F{}};
+        ++batch.filled;
         if (!cursor.read(*entry)) return false;
         prefetch_slot(tables[top], *entry);
         cursor.next();
       }
-      if (filled == 0) break;
-      for (unsigned index = 0; index < filled; ++index) {
-        insert(tables[batch[index].meta >> (64 - kLog2Parts)], batch[index], nullptr);
-        if constexpr (!kPlain) std::destroy_at(&batch[index]);
+      if (batch.filled == 0) break;
+      for (unsigned index = 0; index < batch.filled; ++index) {
+        Entry& entry = batch.entry(index);
+        insert(tables[entry.meta >> (64 - kLog2Parts)], entry, nullptr);
       }
+      batch.clear();
     }
     return true;
   }
@@ -498,6 +497,24 @@ class Table {
   static constexpr unsigned kFoldBatch = 32;  // slots prefetched ahead; 16 and more are alike
   static constexpr std::uint64_t kCapacityMin = 16;
 
+  // Entries on their way from packed columns into a table.
+  struct FoldBatch {
+    alignas(Entry) std::byte bytes[kFoldBatch * sizeof(Entry)];
+    unsigned filled = 0;
+
+    FoldBatch() = default;
+    FoldBatch(const FoldBatch&) = delete;
+    FoldBatch& operator=(const FoldBatch&) = delete;
+    ~FoldBatch() { clear(); }
+    [[nodiscard]] Entry& entry(unsigned index) { return reinterpret_cast<Entry*>(bytes)[index]; }
+    void clear() {
+      if constexpr (!kPlain) {
+        for (unsigned index = 0; index < filled; ++index) std::destroy_at(&entry(index));
+      }
+      filled = 0;
+    }
+  };
+
   struct Subtable {
     Entry* slots;
     std::uint64_t mask;  // capacity - 1
@@ -559,11 +576,10 @@ class Table {
     for (unsigned work_part = 0; work_part < kWorkParts; ++work_part) {
       Subtable* tables = make_subtables() + work_part * kPartsPerWorkPart;
       for (Block* block = log_[work_part].first; block != nullptr; block = block->next) {
-        take_entries(tables, work_part, block->entries, block->fill);
+        take_block(tables, work_part, *block);
       }
     }
     reset_log();
-    absorbing_ = false;
   }
 
   void reset_log() {
@@ -573,6 +589,7 @@ class Table {
     log_bytes_ = 0;
     long_key_bytes_ = 0;
     absorb_needed_ = false;
+    absorbing_ = false;
   }
 
   // ---- subtables ----
@@ -609,15 +626,26 @@ class Table {
     __builtin_prefetch(table.slots + ((entry.meta >> 5) & table.mask), 1);
   }
 
-  void take_entries(Subtable* tables, unsigned work_part, Entry* entries, std::uint64_t count) {
+  // Empties a block of a log. Where memory is refused in the midst, what was not taken is still in it.
+  void take_block(Subtable* tables, unsigned work_part, Block& block) {
     Arena* arena = subtables_.load(std::memory_order_relaxed)->arenas[work_part];
     constexpr unsigned kShift = 64 - kLog2Parts;
-    for (std::uint64_t index = 0; index < count; ++index) {
-      prefetch_slot(tables[(entries[index].meta >> kShift) % kPartsPerWorkPart], entries[index]);
+    for (std::uint64_t index = 0; index < block.fill; ++index) {
+      const Entry& entry = block.entries[index];
+      prefetch_slot(tables[(entry.meta >> kShift) % kPartsPerWorkPart], entry);
     }
-    for (std::uint64_t index = 0; index < count; ++index) {
-      insert(tables[(entries[index].meta >> kShift) % kPartsPerWorkPart], entries[index], arena);
-      if constexpr (!kPlain) std::destroy_at(&entries[index].state);
+    if constexpr (kPlain) {
+      for (std::uint64_t index = 0; index < block.fill; ++index) {
+        Entry& entry = block.entries[index];
+        insert(tables[(entry.meta >> kShift) % kPartsPerWorkPart], entry, arena);
+      }
+      block.fill = 0;
+    } else {
+      for (; block.fill > 0; --block.fill) {
+        Entry& entry = block.entries[block.fill - 1];
+        insert(tables[(entry.meta >> kShift) % kPartsPerWorkPart], entry, arena);
+        std::destroy_at(&entry.state);
+      }
     }
   }
 
@@ -647,13 +675,14 @@ class Table {
     for (std::uint64_t index = entry.meta >> 5;; ++index) {
       Entry& slot = table.slots[index & table.mask];
       if (slot.meta == 0) {
-        slot.meta = entry.meta;
-        slot.second = entry.second;
-        slot.first = entry.first;
+        std::uint64_t first = entry.first;
         if (is_long && arena != nullptr) {
-          slot.first =
-              reinterpret_cast<std::uintptr_t>(arena->copy(reinterpret_cast<const char*>(entry.first), entry.second));
+          // Before anything is in the slot: the memory may be refused.
+          first = reinterpret_cast<std::uintptr_t>(arena->copy(reinterpret_cast<const char*>(first), entry.second));
         }
+        slot.meta = entry.meta;
+        slot.first = first;
+        slot.second = entry.second;
         new (static_cast<void*>(&slot.state)) F(std::move(entry.state));
         ++table.count;
         table.key_bytes += is_long ? entry.second : (entry.meta & kKeyCodeMask) - 1;
