@@ -218,6 +218,8 @@ int gatherer_main(int argc, char** argv) {
   auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax);
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
+    // A run that has ended meanwhile took its folder with it: nothing to complain of.
+    if (getppid() != parent) return end(0);
     std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
     return end(static_cast<int>(failure->code));
   }
@@ -232,7 +234,10 @@ int gatherer_main(int argc, char** argv) {
                     process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor);
   const int status = gatherer.run();
   terminated = gatherer.terminated();
-  return end(status);
+  end(status);
+  // The run is over and nobody waits for what is under way; user code that hangs would be waited for.
+  if (terminated) _exit(status);
+  return status;
 }
 
 }  // namespace fanfold::gatherer

@@ -120,17 +120,18 @@ std::vector<schedule::ProcessStatistics> NodeProcesses::supervisors() const {
 }
 
 void NodeProcesses::end_all(Duration wait) {
+  // Killed at once, and before the workers remove the folder of its socket: what it still does, says or waits for
+  // (a root that does not listen any more) is of no use to anybody.
+  gatherer_.reset();
   for (const WorkerProcess& worker : workers_) {
     if (worker.child) worker.child->signal(SIGTERM);
   }
-  if (gatherer_) gatherer_->signal(SIGTERM);
   const Instant deadline = process::now() + wait;
   transport::Poller poller;
   for (;;) {
     for (WorkerProcess& worker : workers_) {
       if (worker.child && worker.child->ended()) worker.child.reset();
     }
-    if (gatherer_ && gatherer_->ended()) gatherer_.reset();
     const std::vector<int> left = descriptors();
     const Instant now = process::now();
     if (left.empty() || now >= deadline) break;
@@ -139,7 +140,6 @@ void NodeProcesses::end_all(Duration wait) {
     poller.wait(process::poll_ms(deadline, now));
   }
   workers_.clear();  // kills what is left
-  gatherer_.reset();
 }
 
 }  // namespace fanfold::root

@@ -40,7 +40,7 @@ class NodeProcesses {
 
   // Root's own account of the supervisors, while they live.
   [[nodiscard]] std::vector<schedule::ProcessStatistics> supervisors() const;
-  // Ends all of them: politely first, killing what has not ended after `wait`.
+  // Ends all of them: the gatherer at once, workers politely, killing what has not ended after `wait`.
   void end_all(Duration wait);
 
  private:
