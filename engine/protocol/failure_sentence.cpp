@@ -48,8 +48,10 @@ std::string failure_sentence(const std::string& job, const std::string& who, con
   if (cause.bundle) {
     place += ", bundle " + std::to_string(cause.bundle->seq.value) + " of worker " + to_text(cause.bundle->incarnation);
   }
-  return the_job + ": " + who + " " + describe(cause) + place + "." +
-         (cause.message.empty() ? std::string() : " " + cause.message);
+  std::string sentence = the_job + ": " + who + " " + describe(cause) + place + ".";
+  if (!cause.message.empty()) sentence += " " + cause.message;
+  if (cause.message.empty() && needs_place) sentence += " Mend the job and run it again.";
+  return sentence;
 }
 
 }  // namespace fanfold

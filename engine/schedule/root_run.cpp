@@ -5,6 +5,7 @@
 
 #include "engine/assertion.h"
 #include "engine/protocol/failure_sentence.h"
+#include "engine/schedule/place_text.h"
 
 namespace fanfold::schedule {
 namespace {
@@ -133,7 +134,8 @@ void RootScheduler::Run::lose_lease(const Lease& lease, const std::string& how, 
   if (losses < limits_.losses_per_lease_max || !working()) return;
   end_.shards = lease.shards;
   fail(ExitCode::kJobFailed,
-       place_of(lease.shards) + " was lost " + std::to_string(losses) + " times; the last time " + how +
+       "the work on " + input_text(plan_, lease.shards) + " was lost " + std::to_string(losses) +
+           " times; the last time " + how +
            ". Look at that machine's memory and logs, or give the workers more memory, and run the job again.",
        cause, now, actions);
 }
@@ -597,9 +599,9 @@ void RootScheduler::Run::grant_bundles(Instant now, Actions& actions) {
 void RootScheduler::Run::check_deadlines(Instant now, Actions& actions) {
   if (!gatherer_open_ && now >= gatherer_due_) {
     fail(ExitCode::kJobFailed,
-         "the gatherer did not open the job within " +
+         "job \"" + for_workers_.job + "\" was not loaded and opened by the gatherer within " +
              std::to_string(limits_.gatherer_start_max.nanoseconds / 1'000'000'000) +
-             " s. Look at its messages above, and try `fanfold jobs describe` on the job.",
+             " s. Mend what it does when it is loaded or opened; `fanfold jobs describe` tries it.",
          std::nullopt, now, actions);
     return;
   }
@@ -662,30 +664,9 @@ void RootScheduler::Run::cancel(Cause cause, Instant now, Actions& actions) {
   fail(code, "the run was cancelled.", std::move(cause), now, actions);
 }
 
-std::string RootScheduler::Run::place_of(uint64_t shard) const {
-  if (shard >= plan_.shard_count()) return "shard " + std::to_string(shard);
-  const ShardSlice slice = plan_.shard(shard);
-  const Source& source = plan_.sources()[slice.source];
-  if (source.kind == SourceKind::kRange) {
-    return "integers " + std::to_string(static_cast<int64_t>(slice.begin)) + " to " +
-           std::to_string(static_cast<int64_t>(slice.end)) + " of \"" + source.name + "\"";
-  }
-  return "bytes " + std::to_string(slice.begin) + " to " + std::to_string(slice.end) + " of \"" + source.name + "\"";
-}
-
-std::string RootScheduler::Run::place_of(Interval shards) const {
-  if (shards.size() <= 1) return place_of(shards.begin);
-  return "the work from " + place_of(shards.begin) + " to " + place_of(shards.end - 1);
-}
-
 void RootScheduler::Run::fail_by_cause(const std::string& who, const Cause& cause, const std::vector<Suspect>& suspects,
                                        std::optional<Interval> shards, Instant now, Actions& actions) {
-  std::string place;
-  for (const Suspect& suspect : suspects) {
-    if (suspect.lease.empty()) continue;
-    place += (place.empty() ? " while mapping " : ", or ") + place_of(suspect.shard);
-  }
-  if (place.empty() && cause.shard) place = phase_text(Phase::kMap) + " " + place_of(*cause.shard);
+  std::string place = place_text(cause, suspects, shards, plan_);
   end_.suspects = suspects;
   if (shards) end_.shards = shards;
   fail(exit_code_of(cause), failure_sentence(for_workers_.job, who, cause, std::move(place)), cause, now, actions);

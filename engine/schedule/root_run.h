@@ -92,8 +92,6 @@ class RootScheduler::Run {
                      std::optional<Interval> shards, Instant now, Actions& actions);
   void close(Message word, Instant now, Actions& actions);
   void end_if_closed(Instant now, Actions& actions);
-  [[nodiscard]] std::string place_of(uint64_t shard) const;
-  [[nodiscard]] std::string place_of(Interval shards) const;
 
   RootScheduler& owner_;
   Limits limits_;

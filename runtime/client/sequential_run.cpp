@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/protocol/failure_sentence.h"
+#include "engine/schedule/place_text.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
@@ -22,14 +23,16 @@ namespace {
 
 class SequentialRun final : public RunSession {
  public:
-  SequentialRun(std::string job, ExpandedInput input, process::ChildProcess child, FileDescriptor result,
-                std::uint64_t shards, Instant started)
+  SequentialRun(RunId run, std::string job, ExpandedInput input, Plan plan, process::ChildProcess child,
+                FileDescriptor result, Instant started)
       : job_(std::move(job)),
         input_(std::move(input)),
+        plan_(std::move(plan)),
         child_(std::move(child)),
         result_(std::move(result)),
         started_(started) {
-    told_.statistics.shards = shards;
+    told_.run = run;
+    told_.statistics.shards = plan_.shard_count();
     told_.slots = 1;
   }
 
@@ -65,6 +68,7 @@ class SequentialRun final : public RunSession {
       Result<Schema> schema = unpack_schema(opened->schema);
       if (!schema) return end(ExitCode::kInternal, schema.failure().sentence);
       schema_ = std::move(schema).value();
+      phase_ = Phase::kMap;
       return SchemaKnown{schema_};
     }
     if (const auto* batch = std::get_if<ResultBatch>(&piped.message)) {
@@ -76,6 +80,7 @@ class SequentialRun final : public RunSession {
       told_.statistics.records = ended->records;
       told_.statistics.bytes = ended->bytes;
       map_ = ended->map;
+      phase_ = Phase::kFinish;
     } else if (const auto* goodbye = std::get_if<Goodbye>(&piped.message)) {
       schedule::ProcessStatistics twin;
       twin.pid = goodbye->pid;
@@ -84,7 +89,7 @@ class SequentialRun final : public RunSession {
       twin.slot_times.read_map = map_;
       told_.statistics.processes.push_back(twin);
     } else if (const auto* failed = std::get_if<Failed>(&piped.message)) {
-      return end(exit_code_of(failed->cause), failure_sentence(job_, "the twin", failed->cause));
+      return fail(failed->cause);
     } else if (const auto* finished = std::get_if<Finished>(&piped.message)) {
       told_.rows = finished->rows;
       told_.statistics.finish = finished->finish;
@@ -102,7 +107,14 @@ class SequentialRun final : public RunSession {
       poll(&item, 1, -1);
       cause = child_.ended();
     }
-    return end(ExitCode::kJobFailed, "the twin's process ended: " + describe(*cause));
+    cause->phase = phase_;
+    return fail(*cause);
+  }
+
+  RunEvent fail(const Cause& cause) {
+    return end(exit_code_of(cause),
+               failure_sentence(job_, "the twin", cause,
+                                schedule::place_text(cause, {}, Interval{0, plan_.shard_count()}, plan_)));
   }
 
   RunEvent end(ExitCode code, std::string sentence) {
@@ -114,11 +126,13 @@ class SequentialRun final : public RunSession {
 
   std::string job_;
   ExpandedInput input_;
+  Plan plan_;
   process::ChildProcess child_;
   FileDescriptor result_;
   process::MessageReader reader_;
   Instant started_;
   Schema schema_;
+  Phase phase_ = Phase::kLoad;  // what the twin does, by what it has said
   RunResult told_;
   Duration map_ = {};
   ExitCode cancelled_ = ExitCode::kDone;
@@ -161,8 +175,9 @@ Result<std::unique_ptr<RunSession>> start_sequential_run(const RunRequest& reque
        "kernels=" + std::string(name_of(*kernels)), "parent=" + std::to_string(getpid())},
       {{spec.number(), kSpecInChild}, {writing.number(), kResultInChild}});
   if (!child) return child.failure();
-  return std::unique_ptr<RunSession>(std::make_unique<SequentialRun>(
-      request.job, std::move(input), std::move(child).value(), std::move(reading), plan->shard_count(), started));
+  return std::unique_ptr<RunSession>(std::make_unique<SequentialRun>(open.run, request.job, std::move(input),
+                                                                     std::move(plan).value(), std::move(child).value(),
+                                                                     std::move(reading), started));
 }
 
 }  // namespace fanfold

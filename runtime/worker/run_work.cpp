@@ -173,9 +173,10 @@ std::variant<SmallPartial, std::unique_ptr<SlotPartial>, Cause> RunWork::pack_sm
   merged->ledger = std::move(partial->ledger);
   const std::uint32_t slot = partial->slot;
   partials_->give_back(std::move(partial));
+  if (status != FANFOLD_OK) return job_cause(Phase::kMerge, status, merged->account);
   cell.enter(Phase::kPack);
   fanfold_extent extent{0, 0, 0};
-  if (status == FANFOLD_OK) status = job.extent(merged->partial.handle(), 0, 0, &extent);
+  status = job.extent(merged->partial.handle(), 0, 0, &extent);
   if (status != FANFOLD_OK) return job_cause(Phase::kPack, status, merged->account);
   const bool one_part = !instance_->keyed() || extent.entries < FANFOLD_ONE_PART_ENTRIES;
   if (extent.packed_bytes <= small_bytes_max_ && one_part) {
