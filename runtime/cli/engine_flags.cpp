@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "runtime/plugin/reserved_names.h"
+
 namespace fanfold::cli {
 
 namespace {
@@ -30,10 +32,9 @@ constexpr std::array kFlags = {
     EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
 };
 
-// Not flags of this version, but of the engine's future: no job may take them.
-constexpr std::array<std::string_view, 14> kKept = {
-    "root", "root-timeout", "keys",    "config", "show-config", "path-map", "ship",
-    "help", "version",      "verbose", "log",    "log-format",  "dry-run",  "no-worker-timeout"};
+static_assert(std::all_of(kFlags.begin(), kFlags.end(),
+                          [](const EngineFlag& flag) { return plugin::is_reserved(flag.name); }),
+              "an engine flag is missing in reserved_names.h: a job could take its name");
 
 }  // namespace
 
@@ -45,10 +46,6 @@ const EngineFlag* find_engine_flag(std::string_view name) {
   const auto* found =
       std::find_if(kFlags.begin(), kFlags.end(), [&](const EngineFlag& flag) { return flag.name == name; });
   return found == kFlags.end() ? nullptr : found;
-}
-
-bool is_reserved(std::string_view name) {
-  return find_engine_flag(name) != nullptr || std::find(kKept.begin(), kKept.end(), name) != kKept.end();
 }
 
 std::string environment_name(std::string_view flag) {

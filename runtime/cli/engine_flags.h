@@ -1,5 +1,6 @@
 // engine_flags.h: the published list of flags that belong to the engine, of `fanfold run`: a job's
-// parameters are flags beside them and may not have these names. docs/cli.md prints the same table.
+// parameters are flags beside them and may not have these names (runtime/plugin/reserved_names.h). docs/cli.md prints
+// the same table.
 #pragma once
 
 #include <span>
@@ -21,8 +22,6 @@ struct EngineFlag {
 [[nodiscard]] std::span<const EngineFlag> engine_flags();
 // The flag of a name, or null.
 [[nodiscard]] const EngineFlag* find_engine_flag(std::string_view name);
-// Whether a plugin may not declare a parameter of this name: an engine flag, or one kept for later.
-[[nodiscard]] bool is_reserved(std::string_view name);
 // FANFOLD_SHARD_BYTES for shard-bytes.
 [[nodiscard]] std::string environment_name(std::string_view flag);
 

@@ -48,6 +48,16 @@ struct Given {
   }
 };
 
+// CLI11 takes "[x]" for a list of x, but here it is the name of a file, or a glob: such words have a byte in front
+// while it looks at them.
+constexpr char kBracketGuard = '\1';
+void guard_bracket(std::string& word) {
+  if (word.starts_with('[')) word.insert(word.begin(), kBracketGuard);
+}
+void unguard_bracket(std::string& word) {
+  if (word.size() > 1 && word[0] == kBracketGuard && word[1] == '[') word.erase(word.begin());
+}
+
 void add_engine_flags(CLI::App& app, Given& given) {
   app.set_help_flag("");  // ours, so that a job's help is shown too
   app.add_flag("-h,--help", given.help);
@@ -91,16 +101,6 @@ bool needs_description(const std::vector<std::string>& words) {
   return false;
 }
 
-Status check_declared(const plugin::JobDescription& job) {
-  for (const plugin::Parameter& parameter : job.parameters) {
-    if (is_reserved(parameter.name)) {
-      return usage("job " + fanfold::quoted(job.name) + " declares the parameter --" + parameter.name +
-                   ", which is the engine's own flag; its author must rename it");
-    }
-  }
-  return success();
-}
-
 Failure unknown_flag(const std::string& word, const plugin::JobDescription& job) {
   std::vector<std::string> known;
   for (const EngineFlag& flag : engine_flags()) known.emplace_back(flag.name);
@@ -115,24 +115,57 @@ Failure unknown_flag(const std::string& word, const plugin::JobDescription& job)
   return usage(sentence);
 }
 
-Status fill_request(const Given& given, RunRequest& request) {
+Failure unknown_parameter(const std::string& name, const plugin::JobDescription& job) {
+  std::vector<std::string> known;
+  for (const plugin::Parameter& parameter : job.parameters) known.push_back(parameter.name);
+  const std::vector<std::string> near = near_names(name, known);
+  return usage("job " + job.name + " has no parameter " + fanfold::quoted(name) +
+               (near.empty() ? "; `fanfold jobs describe " + job.name + "` lists those it has"
+                             : "; did you mean " + near.front() + "?"));
+}
+
+// CLI11 knows what is wrong; these are our words for it.
+Failure parse_failure(const CLI::ParseError& error, const CLI::App& app) {
+  constexpr const char* kHelp = "; `fanfold run --help` lists the flags";
+  const std::string text = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !app.remaining().empty()) {
+    return usage("there is no flag " + app.remaining().front() + kHelp);
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return usage(text.substr(0, text.find(':')) + " needs a value" + kHelp);
+  }
+  return usage(text + kHelp);
+}
+
+Status fill_request(const Given& given, const std::vector<std::string>& words, RunRequest& request) {
+  // What the user wrote: the flag, or the variable that stands for it.
+  const auto written = [&](std::string_view name) {
+    const std::string flag = "--" + std::string(name);
+    const bool on_command_line = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+      return word == flag || word.starts_with(flag + "=");
+    });
+    return on_command_line ? flag : environment_name(name);
+  };
   const auto count = [&](std::string_view name, auto& to) -> Status {
     const std::string* text = given.last(name);
     if (text == nullptr) return success();
-    const Result<std::uint64_t> value = parse_count(*text, "--" + std::string(name));
+    const Result<std::uint64_t> value = parse_count(*text, written(name));
     if (!value) return value.failure();
     using Number = std::remove_reference_t<decltype(to)>;
-    if (*value > std::numeric_limits<Number>::max()) return usage("--" + std::string(name) + " is too large");
-    if (*value == 0 && name != "limit") return usage("--" + std::string(name) + " must be at least 1");
+    if (*value > std::numeric_limits<Number>::max()) {
+      return usage(written(name) + " is too large; it takes at most " +
+                   std::to_string(std::numeric_limits<Number>::max()));
+    }
+    if (*value == 0 && name != "limit") return usage(written(name) + " must be at least 1");
     to = static_cast<Number>(*value);
     return success();
   };
   const auto size = [&](std::string_view name, std::uint64_t& to) -> Status {
     const std::string* text = given.last(name);
     if (text == nullptr) return success();
-    const Result<std::uint64_t> value = parse_size(*text, "--" + std::string(name));
+    const Result<std::uint64_t> value = parse_size(*text, written(name));
     if (!value) return value.failure();
-    if (*value == 0) return usage("--" + std::string(name) + " must be more than nothing");
+    if (*value == 0) return usage(written(name) + " must be at least 1 byte");
     to = *value;
     return success();
   };
@@ -146,13 +179,17 @@ Status fill_request(const Given& given, RunRequest& request) {
   if (request.workers > kProcessesMax || request.slots > kProcessesMax) {
     return usage("--workers and --slots take at most " + std::to_string(kProcessesMax));
   }
-  const auto text = [&](std::string_view name, std::string& to) {
-    if (const std::string* value = given.last(name)) to = *value;
+  const auto text = [&](std::string_view name, std::string& to) -> Status {
+    const std::string* value = given.last(name);
+    if (value == nullptr) return success();
+    if (value->empty()) return usage(written(name) + " is empty; give it a value, or leave it out");
+    to = *value;
+    return success();
   };
-  text("format", request.format);
-  text("output", request.output);
-  text("files-from", request.files_from);
-  text("json-summary", request.json_summary);
+  for (Status status : {text("format", request.format), text("output", request.output),
+                        text("files-from", request.files_from), text("json-summary", request.json_summary)}) {
+    if (!status) return status;
+  }
   request.files_from_zero = given.zero;
   request.sequential = given.on("sequential");
   request.quiet = given.on("quiet");
@@ -160,7 +197,7 @@ Status fill_request(const Given& given, RunRequest& request) {
   request.inputs = given.inputs;
   if (!request.format.empty() && request.format != "table" && request.format != "csv" && request.format != "json" &&
       request.format != "jsonl") {
-    return usage("--format takes table, csv, json or jsonl, not " + fanfold::quoted(request.format));
+    return usage(written("format") + " takes table, csv, json or jsonl, not " + fanfold::quoted(request.format));
   }
   if (given.zero && request.files_from.empty()) return usage("-0 goes with --files-from");
   if (request.inputs.empty() && request.files_from.empty()) {
@@ -225,7 +262,7 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
 
   const std::optional<std::size_t> job_word = find_job_word(words);
   plugin::JobDescription job;
-  std::map<std::string, std::vector<std::string>> values;
+  std::map<std::string, std::vector<std::string>, std::less<>> values;
   if (job_word) {
     std::vector<std::string> folders;
     for (std::size_t at = 0; at < words.size(); ++at) {
@@ -240,7 +277,6 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
       Result<plugin::JobDescription> described = jobs.describe(arguments.request.plugin_path);
       if (!described) return described.failure();
       job = std::move(described).value();
-      if (Status declared = check_declared(job); !declared) return declared.failure();
       for (const plugin::Parameter& parameter : job.parameters) {
         CLI::Option* option = app.add_option("--" + parameter.name, values[parameter.name])->take_all();
         parameter.type == FANFOLD_PARAMETER_FLAG ? option->expected(0, 1)->default_str("true")
@@ -264,9 +300,16 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
   }
   try {
     std::vector<std::string> reversed(words.rbegin(), words.rend());
+    for (std::string& word : reversed) guard_bracket(word);
     app.parse(reversed);
+    for (std::string& input : given.inputs) unguard_bracket(input);
+    for (auto* all : {&given.texts, &values}) {
+      for (auto& [name, texts] : *all) {
+        for (std::string& text : texts) unguard_bracket(text);
+      }
+    }
   } catch (const CLI::ParseError& error) {
-    return usage(std::string(error.what()) + "; `fanfold run --help` lists the flags");
+    return parse_failure(error, app);
   }
   arguments.help = given.help;
   if (given.help) return arguments;
@@ -274,7 +317,9 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
 
   for (const std::string& pair : given.texts["param"]) {
     const std::size_t equals = pair.find('=');
-    if (equals == std::string::npos) return usage("--param takes NAME=VALUE, not " + fanfold::quoted(pair));
+    if (equals == std::string::npos || equals == 0) {
+      return usage("--param takes NAME=VALUE, not " + fanfold::quoted(pair));
+    }
     values[pair.substr(0, equals)].push_back(pair.substr(equals + 1));
   }
   for (const auto& [name, given_values] : values) {
@@ -282,12 +327,12 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
     const auto parameter =
         std::find_if(job.parameters.begin(), job.parameters.end(),
                      [&, &wanted = name](const plugin::Parameter& one) { return one.name == wanted; });
-    if (parameter == job.parameters.end()) return unknown_flag("--" + name, job);
+    if (parameter == job.parameters.end()) return unknown_parameter(name, job);
     Result<std::string> value = check_value(*parameter, given_values.back());
     if (!value) return value.failure();
     arguments.request.parameters.emplace_back(name, std::move(value).value());
   }
-  if (Status filled = fill_request(given, arguments.request); !filled) return filled.failure();
+  if (Status filled = fill_request(given, words, arguments.request); !filled) return filled.failure();
   return arguments;
 }
 

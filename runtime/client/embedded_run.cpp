@@ -113,8 +113,10 @@ Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request
   const std::uint64_t budget =
       request.memory_bytes != 0 ? request.memory_bytes : default_memory_budget(machine_memory());
   if (budget < kMemoryBytesLeast) {
-    return Failure{ExitCode::kUsage, "a run needs at least " + std::to_string(kMemoryBytesLeast >> 20) +
-                                         " MiB of memory; raise --memory"};
+    const std::string given = request.memory_bytes != 0 ? "--memory is " : "half of what this machine has free is ";
+    return Failure{ExitCode::kUsage, given + std::to_string(budget >> 20) + " MiB, but a run needs at least " +
+                                         std::to_string(kMemoryBytesLeast >> 20) +
+                                         " MiB; raise --memory, or use --sequential"};
   }
   const MemoryShares shares = share_memory(budget, nodes.workers);
   nodes.gatherer_memory_bytes = shares.gatherer_bytes;

@@ -109,6 +109,11 @@ Result<FoundJob> find_job(const std::string& name, const std::vector<std::string
       return Failure{ExitCode::kUsage, "there is no plugin at " + fanfold::quoted(name) +
                                            "; check the path, or name a job without a slash"};
     }
+    if (fs::is_directory(name, error)) {
+      return Failure{ExitCode::kUsage, fanfold::quoted(name) +
+                                           " is a folder, no plugin; name a plugin in it, or the folder with "
+                                           "--plugin-path"};
+    }
     return FoundJob{fs::path(name).filename().string(), absolute(name), false};
   }
   std::vector<std::string> known;

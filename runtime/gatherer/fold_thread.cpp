@@ -141,7 +141,7 @@ bool FoldThread::wait_for_credit(std::uint64_t index) {
 void FoldThread::fail(Cause cause) {
   if (failed_) return;
   failed_ = true;
-  if (cause.kind == CauseKind::kMemory) {
+  if (cause.kind == CauseKind::kMemory && account_.refused_bytes() != 0) {
     cause.message = "the partial results need more than the " + std::to_string(account_.hard_bytes() >> 20) +
                     " MiB that the gatherer may use (" + std::to_string(account_.refused_bytes() >> 20) +
                     " MiB were asked for); raise --memory";

@@ -5,6 +5,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "engine/quoted.h"
+#include "runtime/plugin/reserved_names.h"
+
 namespace fanfold::plugin {
 
 namespace {
@@ -19,7 +22,7 @@ std::string bounded(const char* text) {
 }
 
 Failure unloadable(const std::string& path, const std::string& why) {
-  return {ExitCode::kUsage, "cannot load plugin \"" + path + "\": " + why};
+  return {ExitCode::kUsage, "cannot load plugin " + fanfold::quoted(path) + ": " + why};
 }
 
 // The callbacks that every version 1 plugin has; a table too short for them is no plugin.
@@ -44,7 +47,7 @@ std::string take_failure_text(std::int32_t status) {
   if (!text.empty()) return text;
   switch (status) {
     case FANFOLD_EXHAUSTED:
-      return "the job needs more memory than its budget; raise --memory";
+      return "the machine refused memory to the job; use a smaller --memory or fewer slots";
     case FANFOLD_BAD_PARTIAL:
       return "packed bytes are not what the job's pack() writes";
     case FANFOLD_STOPPED:
@@ -87,18 +90,22 @@ Plugin::Plugin(std::string path, const fanfold_job* job, fanfold_kernels kernels
 Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, fanfold_kernels kernels) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    return unloadable(path, "no such file; name a job (fanfold jobs lists them) or the path of a plugin");
+    return unloadable(path, "no such file; name a job (`fanfold jobs` lists them) or the path of a plugin");
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr) return unloadable(path, std::string("it is no loadable shared library: ") + dlerror());
+  if (library == nullptr)
+    return unloadable(path, std::string("it is no loadable shared library (") + dlerror() +
+                                "); name a job (`fanfold jobs` lists them) or the path of a plugin");
   const auto function = reinterpret_cast<fanfold_plugin_function>(dlsym(library, FANFOLD_PLUGIN_SYMBOL));
   if (function == nullptr) {
     return unloadable(path, "it exports no " FANFOLD_PLUGIN_SYMBOL "; build it with FANFOLD_JOB of <fanfold/job.hpp>");
   }
   const fanfold_job* job = function();
-  if (job == nullptr) return unloadable(path, "its " FANFOLD_PLUGIN_SYMBOL "() returned no job");
+  if (job == nullptr)
+    return unloadable(path, "its " FANFOLD_PLUGIN_SYMBOL "() returned no job; its author must mend that");
   if (!FANFOLD_HAS(job, fanfold_job, abi_minor))
-    return unloadable(path, "its job table is too short to tell its version");
+    return unloadable(path,
+                      "its job table is too short to tell its version; build it again with this program's headers");
   if (job->abi_major != FANFOLD_ABI_MAJOR) {
     return unloadable(path, "it was built for plugin interface " + std::to_string(job->abi_major) + "." +
                                 std::to_string(job->abi_minor) + ", this program has " +
@@ -108,7 +115,13 @@ Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, fanfold_ke
   if (!complete(*job) || job->name == nullptr || job->parameter_count > kParametersMax) {
     return unloadable(path, "its job table is incomplete; build it again with this program's headers");
   }
-  return std::unique_ptr<Plugin>(new Plugin(path, job, kernels));
+  std::unique_ptr<Plugin> plugin(new Plugin(path, job, kernels));
+  for (const Parameter& parameter : plugin->description_.parameters) {
+    if (!is_reserved(parameter.name)) continue;
+    return unloadable(path, "its job " + fanfold::quoted(plugin->description_.name) + " declares the parameter --" +
+                                parameter.name + ", which is the engine's own flag; its author must rename it");
+  }
+  return plugin;
 }
 
 Result<std::unique_ptr<Instance>> Plugin::open(const Arguments& arguments) const {

@@ -1,0 +1,23 @@
+// reserved_names.h: names that no job may give to a parameter: the flags of the engine (runtime/cli/engine_flags.cpp,
+// which compares) and those that it keeps for itself. Published in docs/cli.md; only ever added to.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace fanfold::plugin {
+
+inline constexpr std::array<std::string_view, 31> kReservedNames = {
+    // Flags of this version.
+    "workers", "slots", "memory", "shard-bytes", "shard-items", "sequential", "format", "output", "limit", "files-from",
+    "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth",
+    // Kept.
+    "root", "root-timeout", "keys", "config", "show-config", "path-map", "ship", "help", "version", "verbose", "log",
+    "log-format", "dry-run", "no-worker-timeout"};
+
+[[nodiscard]] constexpr bool is_reserved(std::string_view name) {
+  return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end();
+}
+
+}  // namespace fanfold::plugin
