@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/failure.h"
+#include "runtime/cli/signal_watcher.h"
 
 namespace fanfold::cli {
 
@@ -20,5 +21,7 @@ ExitCode print_version();
 
 // "fanfold: SENTENCE" on standard error.
 ExitCode say(const Failure& failure);
+// The same, unless a signal came: of whatever it brought about it is the reason, and needs no sentence.
+ExitCode say(const Failure& failure, const SignalWatcher& signals);
 
 }  // namespace fanfold::cli

@@ -32,6 +32,10 @@ ExitCode say(const Failure& failure) {
   return failure.code;
 }
 
+ExitCode say(const Failure& failure, const SignalWatcher& signals) {
+  return signals.cancelled() ? signals.code() : say(failure);
+}
+
 ExitCode print_version() {
   const BuildInfo& build = build_info();
   const Result<KernelLevel> kernels = choose_kernels();

@@ -31,22 +31,24 @@ namespace {
 // How often signals and the display are looked at while nothing comes.
 constexpr Duration kTurn = milliseconds(50);
 
-void print_help(const RunRequest& request) {
-  std::fputs("fanfold run JOB INPUT... [FLAG]...\n", stdout);
+ExitCode print_help(const RunRequest& request, const SignalWatcher& signals) {
+  std::string job;
   if (!request.plugin_path.empty()) {
-    if (const Result<plugin::Described> described = describe_job(request.plugin_path)) {
-      std::printf("\n%s", description_text(*described, request.plugin_path).c_str());
-    }
+    const Result<plugin::Described> described = describe_job(request.plugin_path, signals.stopped());
+    if (!described) return say(described.failure(), signals);
+    job = "\n" + description_text(*described, request.plugin_path);
   }
+  std::printf("fanfold run JOB INPUT... [FLAG]...\n%s", job.c_str());
   std::fputs("\nEngine flags (each also as an environment variable, FANFOLD_SHARD_BYTES for --shard-bytes)\n", stdout);
   for (const EngineFlag& flag : engine_flags()) {
     const std::string name = "--" + std::string(flag.name) + (flag.value.empty() ? "" : " ") + std::string(flag.value);
     std::printf("  %-26s  %s\n", name.c_str(), std::string(flag.help).c_str());
   }
   std::printf("  %-26s  %s\n", "-0", "entries of --files-from end in a zero byte instead of a newline");
+  return ExitCode::kDone;
 }
 
-JobSource job_source() {
+JobSource job_source(const Stopped& stopped) {
   JobSource source;
   source.find = [](const std::string& name,
                    const std::vector<std::string>& named) -> Result<std::pair<std::string, std::string>> {
@@ -54,8 +56,8 @@ JobSource job_source() {
     if (!job) return job.failure();
     return std::pair(job->name, job->path);
   };
-  source.describe = [](const std::string& path) -> Result<plugin::JobDescription> {
-    Result<plugin::Described> described = describe_job(path);
+  source.describe = [stopped](const std::string& path) -> Result<plugin::JobDescription> {
+    Result<plugin::Described> described = describe_job(path, stopped);
     if (!described) return described.failure();
     return std::move(described->job);
   };
@@ -131,7 +133,7 @@ class Run {
   ExitCode perform() {
     const Result<Format> format = parse_format(request_.format.empty() ? "table" : request_.format);
     if (!format) return say(format.failure());
-    Result<std::unique_ptr<RunSession>> session = start_run(request_, [this] { return signals_.cancelled().load(); });
+    Result<std::unique_ptr<RunSession>> session = start_run(request_, signals_.stopped());
     if (!session) return end_early(session.failure());
     session_ = std::move(session).value();
     const std::vector<FileIdentity> inputs = identities_of(session_->sources());
@@ -153,9 +155,7 @@ class Run {
       if (auto* result = std::get_if<RunResult>(&*event)) return end(std::move(*result), output);
       const Status taken = take(*event, output);
       if (taken) continue;
-      // The reader has what it wanted: no reason for a word.
-      if (output.reader_gone()) return ExitCode::kDone;
-      return end_early(taken.failure());
+      return abandon(taken.failure(), output);
     }
   }
 
@@ -190,18 +190,42 @@ class Run {
   ExitCode end(RunResult result, ResultOutput& output) {
     if (result.code == ExitCode::kDone) {
       if (Status finished = output.finish(); !finished) {
-        if (output.reader_gone()) return ExitCode::kDone;
-        return end_early(finished.failure());
+        return give_account(output.reader_gone() ? Failure{ExitCode::kDone, ""} : finished.failure(), result);
       }
     }
     progress_.clear();
     if (result.code != ExitCode::kDone && !signals_.cancelled()) say({result.code, result.sentence});
     const RunSummary summary = summarise(request_, result);
-    if (!request_.quiet) {
+    // Of what failed before anything was mapped the sentence has told all there is.
+    if (!request_.quiet && (result.code == ExitCode::kDone || summary.records != 0 || summary.bytes != 0)) {
       (void)standard_error_.write(summary_text(summary));
     }
     if (Status written = write_summary(summary); !written) return say(written.failure());
     return signals_.cancelled() && result.code != ExitCode::kDone ? signals_.code() : result.code;
+  }
+
+  // The rows cannot be written on: the run is of no use any more. A reader that went away has what it wanted, which
+  // is no reason for a word.
+  ExitCode abandon(const Failure& failure, const ResultOutput& output) {
+    const Failure reason = output.reader_gone() ? Failure{ExitCode::kDone, ""} : failure;
+    RunResult result;
+    if (summary_file_ != nullptr) {
+      session_->cancel(ExitCode::kInterrupted);
+      for (std::optional<RunEvent> event = session_->wait(kTurn);; event = session_->wait(kTurn)) {
+        if (!event || !std::holds_alternative<RunResult>(*event)) continue;
+        result = std::get<RunResult>(std::move(*event));
+        break;
+      }
+    }
+    return give_account(reason, result);
+  }
+
+  // Whatever the run said of itself: this is how it ended for its user.
+  ExitCode give_account(const Failure& reason, RunResult& result) {
+    result.code = signals_.cancelled() ? signals_.code() : reason.code;
+    const ExitCode code = end_early(reason);
+    if (Status written = write_summary(summarise(request_, result)); !written) return say(written.failure());
+    return code;
   }
 
   void show_progress() {
@@ -211,11 +235,9 @@ class Run {
                      StandardError::columns());
   }
 
-  // Of whatever a signal brought about, the signal is the reason.
   ExitCode end_early(const Failure& failure) {
     progress_.clear();
-    if (signals_.cancelled()) return signals_.code();
-    return say(failure);
+    return say(failure, signals_);
   }
 
   const RunRequest& request_;
@@ -230,13 +252,10 @@ class Run {
 }  // namespace
 
 ExitCode run_command(const Words& words) {
-  Result<RunArguments> arguments = parse_run(words, job_source());
-  if (!arguments) return say(arguments.failure());
-  if (arguments->help) {
-    print_help(arguments->request);
-    return ExitCode::kDone;
-  }
   SignalWatcher signals;
+  Result<RunArguments> arguments = parse_run(words, job_source(signals.stopped()));
+  if (!arguments) return say(arguments.failure(), signals);
+  if (arguments->help) return print_help(arguments->request, signals);
   return Run(arguments->request, signals).perform();
 }
 

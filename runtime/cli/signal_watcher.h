@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "engine/failure.h"
+#include "runtime/client/spool.h"
 #include "runtime/transport/poller.h"
 
 namespace fanfold::cli {
@@ -19,6 +20,10 @@ class SignalWatcher {
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
   [[nodiscard]] const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // The same, for what waits in the client; the watcher outlives it.
+  [[nodiscard]] Stopped stopped() const {
+    return [this] { return cancelled_.load(); };
+  }
   // 130 or 143, by the signal that came.
   [[nodiscard]] ExitCode code() const { return code_.load(); }
 

@@ -255,7 +255,12 @@ class Expansion {
       return Failure{ExitCode::kUsage,
                      "standard input cannot be both an input and the list of files. Give the list as a file."};
     FileDescriptor file;
-    if (!from_standard_input) {
+    if (from_standard_input) {
+      const int flags = ::fcntl(STDIN_FILENO, F_GETFL);
+      if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY)
+        return Failure{ExitCode::kInputOutput,
+                       "cannot read " + display + ": it is closed. Redirect the list into it, or name a file."};
+    } else {
       file = FileDescriptor(open_to_read(request_.files_from));
       if (!file.is_open())
         return Failure{ExitCode::kInputOutput,
@@ -307,7 +312,9 @@ class Expansion {
     }
     const std::string name(kStandardInput);
     struct stat status = {};
-    if (::fstat(STDIN_FILENO, &status) != 0)
+    // Closed, or by another name: opened for nothing but writing.
+    const int flags = ::fcntl(STDIN_FILENO, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || ::fstat(STDIN_FILENO, &status) != 0)
       return cannot_use("standard input", "it is closed. Redirect a file into it, or name one.");
     if (S_ISDIR(status.st_mode))
       return cannot_use("standard input", "it is a folder. Name the folder instead to read its files.");

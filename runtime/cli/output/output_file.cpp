@@ -198,7 +198,11 @@ Result<std::unique_ptr<OutputFile>> OutputFile::standard_output(std::span<const 
   file->owned_ = false;
   file->cancelled_ = cancelled;
   struct stat status {};
-  if (::fstat(STDOUT_FILENO, &status) != 0) return file->cannot("write", errno);
+  const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || ::fstat(STDOUT_FILENO, &status) != 0) {
+    return Failure{ExitCode::kInputOutput,
+                   "cannot write standard output: it is closed; send it somewhere, or name a file with --output."};
+  }
   file->may_block_ = !S_ISREG(status.st_mode);
   if (S_ISREG(status.st_mode) && is_one_of(inputs, status)) {
     return Failure{ExitCode::kInputOutput,
