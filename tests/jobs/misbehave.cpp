@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <fanfold/job.hpp>
@@ -30,6 +31,13 @@ struct Plan {
 };
 Plan plan;
 
+// Every page on the way down is touched, up to the guard page.
+[[gnu::noinline]] int overflow_the_stack(int depth) {
+  std::array<volatile char, 4096> frame{};
+  frame[static_cast<std::size_t>(depth) % frame.size()] = 1;
+  return depth == INT_MAX ? 0 : overflow_the_stack(depth + 1) + frame[0];
+}
+
 void misbehave(const std::string& what) {
   if (!plan.once.empty()) {
     const int made = open(plan.once.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -39,6 +47,7 @@ void misbehave(const std::string& what) {
   if (what == "segv") raise(SIGSEGV);
   if (what == "fault") *static_cast<volatile int*>(nullptr) = 1;
   if (what == "abort") std::abort();
+  if (what == "overflow") overflow_the_stack(0);
   if (what == "kill") raise(SIGKILL);
   if (what == "exit") std::exit(7);
   if (what == "throw") throw std::runtime_error("thrown on purpose");
@@ -52,7 +61,19 @@ void misbehave(const std::string& what) {
   }
 }
 
+// Which process runs what, into the file that FANFOLD_MISBEHAVE_WITNESS names: a line a call.
+void witness(std::string_view call) {
+  static const int file = [] {
+    const char* path = std::getenv("FANFOLD_MISBEHAVE_WITNESS");
+    return path == nullptr ? -1 : open(path, O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
+  }();
+  if (file < 0) return;
+  const std::string line = std::string(call) + " " + std::to_string(getpid()) + "\n";
+  if (write(file, line.data(), line.size()) < 0) std::abort();
+}
+
 void called(Callback callback) {
+  witness(kCallbacks[callback]);
   if (plan.at == kCallbacks[callback]) misbehave(plan.what);
 }
 
@@ -84,6 +105,7 @@ class Witnesses {
     }
   }
   [[nodiscard]] bool unpack(std::span<const std::byte> in) {
+    witness("unpack");
     fanfold::ByteReader reader(in);
     while (reader.ok() && !reader.done()) {
       const auto callback = reader.integer<std::uint64_t>();
@@ -108,10 +130,11 @@ struct Misbehave {
   std::int64_t shard = -1;
   std::uint64_t megabytes = 64;
   std::uint64_t milliseconds = 0;
+  std::string started;
 
   static void parameters(fanfold::Parameters<Misbehave>& parameters) {
     parameters.choice("do", &Misbehave::what,
-                      "nothing|segv|fault|abort|kill|exit|throw|hang|allocate|bad-record|swallow",
+                      "nothing|segv|fault|overflow|abort|kill|exit|throw|hang|allocate|bad-record|swallow",
                       "What goes wrong. fault, unlike segv, is a real fault; swallow is a bad record that map() "
                       "hides.");
     parameters.choice("at", &Misbehave::at, "open|map|merge|pack|finish", "In which callback.");
@@ -119,6 +142,7 @@ struct Misbehave {
     parameters.integer("in-shard", &Misbehave::shard, -1, INT64_MAX, "Only in this shard; -1 is all.");
     parameters.integer("megabytes", &Misbehave::megabytes, 1, 1 << 20, "How much to allocate.");
     parameters.integer("milliseconds", &Misbehave::milliseconds, 0, 1'000'000, "How long a shard takes.");
+    parameters.text("started", &Misbehave::started, "A file that is made when the first shard is being mapped.");
   }
 
   void opened(const fanfold_host&) const {
@@ -127,6 +151,7 @@ struct Misbehave {
   }
 
   void schema(fanfold::SchemaBuilder& schema) const {
+    witness("schema");
     schema.column("callback", fanfold::Type::kText, "open, map, merge, pack or finish")
         .column("pid", fanfold::Type::kUint64, "of a process that ran it");
   }
@@ -135,6 +160,8 @@ struct Misbehave {
     partial.add(kOpen);  // opened here, or it could not map
     partial.add(kMap);
     mapped.mark(mapped.is_range() ? static_cast<std::uint64_t>(mapped.begin()) : mapped.index());
+    mapped.count_records(1);
+    if (!started.empty()) tell_started();
     if (milliseconds != 0) usleep(static_cast<useconds_t>(milliseconds * 1000));
     mapped.for_each_record([](std::string_view, std::uint64_t) {});
     if (shard >= 0 && mapped.index() != static_cast<std::uint64_t>(shard)) return;
@@ -149,6 +176,15 @@ struct Misbehave {
     called(kMap);
   }
 
+  // The process that maps first writes its id; whoever looks sees all of it or nothing.
+  void tell_started() const {
+    const std::string id = std::to_string(getpid());
+    const int made = open(started.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (made < 0) return;
+    if (write(made, id.data(), id.size()) < 0) std::abort();
+    close(made);
+  }
+
   void finish(const Partial& partial, fanfold::Rows& rows) const {
     called(kFinish);
     Partial all = partial;
@@ -157,10 +193,16 @@ struct Misbehave {
   }
 };
 
+// And another before that: what FANFOLD_MISBEHAVE_CONSTRUCT says goes wrong inside dlopen.
+__attribute__((constructor)) void construct() {
+  if (const char* what = std::getenv("FANFOLD_MISBEHAVE_CONSTRUCT"); what != nullptr) misbehave(what);
+}
+
 }  // namespace
 
 // FANFOLD_JOB, with an accident before it: what FANFOLD_MISBEHAVE_LOAD says goes wrong while loading.
 extern "C" __attribute__((visibility("default"))) const fanfold_job* fanfold_plugin_v1(void) {
+  witness("load");
   if (const char* what = std::getenv("FANFOLD_MISBEHAVE_LOAD"); what != nullptr) misbehave(what);
   return fanfold::adapter::job_table<Misbehave>("misbehave", "1.0.0", "Goes wrong on purpose.");
 }
