@@ -13,6 +13,7 @@ inline constexpr uint32_t kProtocolVersion = 1;
 
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;          // raw frame of one chunk
 inline constexpr std::size_t kSmallPartialBytesMax = std::size_t{64} << 10;  // partial inside Ended
+inline constexpr std::size_t kLedgerBytesMax = std::size_t{16} << 10;        // its errors at their bounds, and more
 inline constexpr std::size_t kResultBatchBytesMax = std::size_t{4} << 20;    // raw frame of one batch
 inline constexpr std::size_t kFrameBytesTarget = std::size_t{64} << 10;      // messages coalesce up to here
 // One message. Large ones are OpenRun with many sources (root to worker) and manifests.

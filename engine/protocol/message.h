@@ -325,10 +325,11 @@ inline constexpr Outcome kLastOf<Outcome> = Outcome::kFailed;
 struct SmallPartial {
   Bytes packed = {};
   uint64_t checksum = 0;  // xxh3 of packed
+  Bytes ledger = {};      // the run ledger of its lease (ledger_bytes.h)
   bool operator==(const SmallPartial&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.packed, self.checksum);
+    field(self.packed, self.checksum, self.ledger);
   }
 };
 
@@ -449,7 +450,7 @@ struct BundleOffer {
   std::vector<PartExtent> parts = {};  // 1 << log2_parts
   uint64_t bytes = 0;                  // of all chunks
   uint64_t checksum = 0;               // of the parts' own xxh3 (runtime/plugin/bundle_checksum.h)
-  Bytes ledger = {};                   // the run ledger of these leases, packed by the runtime; may be empty
+  Bytes ledger = {};                   // the run ledger of these leases (ledger_bytes.h); may be empty
   bool operator==(const BundleOffer&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
@@ -645,7 +646,7 @@ struct Finished {
   RunId run = {};
   uint64_t batches = 0;
   uint64_t rows = 0;
-  Bytes ledger = {};  // of the whole run, as the runtime packs it
+  Bytes ledger = {};  // of the whole run
   Duration merge = {};
   Duration finish = {};
   bool operator==(const Finished&) const = default;

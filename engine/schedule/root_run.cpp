@@ -232,7 +232,8 @@ bool RootScheduler::Run::ended(IncarnationId from, Ended&& ended, Instant now, A
   }
   const bool sound = ended.done.begin == lease->shards.begin && ended.done.end >= ended.done.begin &&
                      ended.done.end <= lease->shards.end &&
-                     (!ended.small || ended.small->packed.size() <= kSmallPartialBytesMax) &&
+                     (!ended.small || (ended.small->packed.size() <= kSmallPartialBytesMax &&
+                                       ended.small->ledger.size() <= kLedgerBytesMax)) &&
                      (ended.outcome == Outcome::kFailed) == ended.cause.has_value() &&
                      ended.done.empty() == ends_without_partial(ended.outcome, ended.done);
   if (!sound) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/overloaded.h"
+#include "engine/protocol/ledger_bytes.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/content_hash.h"
 #include "runtime/process/clock.h"
@@ -70,6 +71,7 @@ class EmbeddedRun final : public RunSession {
     told.code = ended.code;
     told.sentence = std::move(ended.sentence);
     told.rows = ended.rows;
+    if (!ended.ledger.empty()) told.ledger = unpack_ledger(ended.ledger);
     told.shards_folded = ended.shards_folded;
     told.statistics = std::move(ended.statistics);
     told.wall = process::now() - started_;

@@ -3,6 +3,8 @@
 // (sequential_run.cpp). One thread, but cancel() and kill() may come from any.
 #pragma once
 
+#include <fanfold/ledger.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,6 +37,7 @@ struct RunResult {
   std::string sentence;  // empty when done
   std::uint64_t rows = 0;
   std::uint64_t shards_folded = 0;  // coverage: of statistics.shards
+  std::optional<Ledger> ledger;     // of a run that was done: each record counted once, however often mapped
   schedule::RunStatistics statistics;
   Duration wall = {};
   std::uint32_t slots = 0;

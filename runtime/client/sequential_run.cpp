@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/protocol/failure_sentence.h"
+#include "engine/protocol/ledger_bytes.h"
 #include "engine/schedule/place_text.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/process/child_process.h"
@@ -92,6 +93,7 @@ class SequentialRun final : public RunSession {
       return fail(failed->cause);
     } else if (const auto* finished = std::get_if<Finished>(&piped.message)) {
       told_.rows = finished->rows;
+      told_.ledger = unpack_ledger(finished->ledger);
       told_.statistics.finish = finished->finish;
       told_.shards_folded = told_.statistics.shards;
       return end(ExitCode::kDone, "");

@@ -13,8 +13,10 @@ RunSummary summarise(const RunRequest& request, const RunResult& result) {
   RunSummary summary;
   summary.run_id = to_text(result.run);
   summary.job = request.job;
-  summary.bytes = statistics.bytes;
-  summary.records = statistics.records;
+  // Without a ledger the run was not done: then all that is known is what leases reported.
+  summary.bytes = result.ledger ? result.ledger->bytes() : statistics.bytes;
+  summary.records = result.ledger ? result.ledger->records() : statistics.records;
+  if (result.ledger) summary.skipped = result.ledger->skipped();
   summary.rows = result.rows;
   summary.shards = statistics.shards;
   summary.leases = statistics.leases;

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "engine/protocol/ledger_bytes.h"
 #include "engine/protocol/row_batch.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/bundle_checksum.h"
@@ -180,6 +181,8 @@ void FoldThread::do_validate(const BundleId& id, const StoredBundle& stored) {
         staging::Event(staging::BundleValidated{id, cause_of(CauseKind::kBadPartial, Phase::kCheck, std::move(why))}));
   };
   if (failed_ || total_ == nullptr) return bad("the job is not open");
+  std::optional<Ledger> ledger = unpack_ledger(stored.offer.ledger);
+  if (!ledger) return bad("its ledger is none");
   std::optional<PackedBundle> bundle = parts_of(id, stored);
   if (!bundle) return bad("its parts do not lie within its bytes");
   std::vector<std::uint64_t> checksums(bundle->parts.size());
@@ -191,7 +194,7 @@ void FoldThread::do_validate(const BundleId& id, const StoredBundle& stored) {
   if (plugin::bundle_checksum(checksums) != stored.offer.checksum)
     return bad("its checksum differs from the one its worker sent");
   FoldFault fault = total_->validate(*bundle);
-  if (!fault) validated_[id] = std::move(*bundle);
+  if (!fault) validated_[id] = {std::move(*bundle), std::move(*ledger)};
   answer(staging::Event(staging::BundleValidated{id, std::move(fault)}));
 }
 
@@ -199,7 +202,8 @@ void FoldThread::do_fold(const BundleId& id) {
   const auto found = validated_.find(id);
   if (failed_ || found == validated_.end()) return;
   const Instant start = process::now();
-  total_->accept(std::move(found->second));
+  total_->accept(std::move(found->second.bundle));
+  ledger_.merge(found->second.ledger);
   validated_.erase(found);
   compact_if_large();
   merge_ += process::now() - start;
@@ -216,12 +220,14 @@ void FoldThread::do_fold_small(const std::vector<SmallFold>& partials) {
     bundle.parts.push_back({sizeof(fanfold_packed), 0, 0, 0, reinterpret_cast<const std::uint8_t*>(copy->data()),
                             small.partial.packed.size()});
     bundle.owner = copy;
-    if (plugin::part_checksum(copy->data(), small.partial.packed.size()) != small.partial.checksum ||
+    const std::optional<Ledger> ledger = unpack_ledger(small.partial.ledger);
+    if (!ledger || plugin::part_checksum(copy->data(), small.partial.packed.size()) != small.partial.checksum ||
         total_->validate(bundle)) {
       done.invalid.push_back(small.lease);
       continue;
     }
     total_->accept(std::move(bundle));
+    ledger_.merge(*ledger);
     done.folded.push_back(small.lease);
   }
   compact_if_large();
@@ -267,6 +273,7 @@ void FoldThread::do_finish(RunId run) {
     }
     return;
   }
+  finished.ledger = pack_ledger(ledger_);
   finished.merge = merge_;
   finished.finish = process::now() - start;
   answer(staging::Event(staging::RunFinished{std::move(finished)}));

@@ -3,6 +3,7 @@
 // a waker tells it that there are some.
 #pragma once
 
+#include <fanfold/ledger.h>
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
@@ -84,7 +85,13 @@ class FoldThread {
   tbb::global_control parallelism_;
   tbb::task_arena arena_;
   std::unique_ptr<Total> total_;
-  std::map<BundleId, PackedBundle> validated_;
+  // A sound bundle and the run ledger that came with it: they count together.
+  struct Validated {
+    PackedBundle bundle;
+    Ledger ledger;
+  };
+  std::map<BundleId, Validated> validated_;
+  Ledger ledger_;  // of all that is in the total
   std::uint64_t compacted_bytes_ = 0;
   Duration merge_ = {};
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/assertion.h"
+#include "engine/protocol/ledger_bytes.h"
 #include "runtime/process/clock.h"
 
 namespace fanfold::worker {
@@ -69,9 +70,7 @@ void Bundle::add(const Ledger& ledger) {
 
 Bytes Bundle::packed_ledger() const {
   const std::lock_guard lock(mutex_);
-  Bytes packed(ledger_.pack_size());
-  ledger_.pack(packed.data());
-  return packed;
+  return pack_ledger(ledger_);
 }
 
 Cause bundle_cause(Phase phase, BundleId bundle, std::uint32_t part, std::int32_t status,

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/protocol/ledger_bytes.h"
 #include "engine/quoted.h"
 #include "runtime/plugin/bundle_checksum.h"
 #include "runtime/plugin/content_hash.h"
@@ -186,6 +187,7 @@ std::variant<SmallPartial, std::unique_ptr<SlotPartial>, Cause> RunWork::pack_sm
                       extent.packed_bytes);
     if (status != FANFOLD_OK) return job_cause(Phase::kPack, status, merged->account);
     small.checksum = plugin::part_checksum(small.packed.data(), small.packed.size());
+    small.ledger = pack_ledger(merged->ledger);
     return small;
   }
   // Not small after all. It stands in for the partial it was merged from; freed when done with, for it has no

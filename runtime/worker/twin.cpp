@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "engine/fold/row_sink.h"
+#include "engine/protocol/ledger_bytes.h"
 #include "engine/protocol/row_batch.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/plugin.h"
@@ -95,11 +96,13 @@ class Twin {
     if (status == FANFOLD_OK) status = plugin::merge_all(instance, total, partial);
     if (status != FANFOLD_OK) return refused(status, Phase::kMerge, account);
     process::write_message(result_, ended);
-    return finish(instance, schema, total, account);
+    Ledger ledger;
+    ledger.add_records(ended.records, ended.bytes);
+    return finish(instance, schema, total, account, ledger);
   }
 
   std::optional<Cause> finish(const plugin::Instance& instance, const Schema& schema, plugin::Partial& total,
-                              const plugin::MemoryAccount& account) {
+                              const plugin::MemoryAccount& account, const Ledger& ledger) {
     const Instant started = process::now();
     RowSink sink(schema, account.memory());
     const std::uint32_t log2_parts = instance.keyed() ? FANFOLD_LOG2_PARTS_MAX : 0;
@@ -116,6 +119,7 @@ class Twin {
     if (!rows) return cause_of(rows.failure(), Phase::kFinish);
     Finished finished;
     finished.run = open_.run;
+    finished.ledger = pack_ledger(ledger);
     finished.rows = rows->rows();
     const Status sent = rows->for_each_batch([&](const fanfold_batch& batch) -> Status {
       // A client that is gone wants no more: this process ends with it.

@@ -63,6 +63,19 @@ class Faults(RunTest):
             self.assert_nothing_left()
             started.unlink()
 
+    def test_SideCountsCountEachRecordOnceHoweverOftenItIsMapped(self):
+        text = b"one line\n" * 30_000
+        path = self.file("lines", text)
+        summary = self.folder / "summary.json"
+        for number, flags in enumerate((["--workers", 2, "--shard-bytes", "4KiB"], ["--memory", "96MiB"])):
+            # The first gatherer dies when all is folded, and everything is mapped again.
+            once = self.folder / f"once{number}"
+            self.done("run", MISBEHAVE, path, "--do", "kill", "--at", "finish", "--once", once, "--json-summary", summary,
+                      *flags)
+            self.assertTrue(once.exists())
+            told = json.loads(summary.read_text())
+            self.assertEqual((told["records"], told["bytes"]), (30_000, len(text)))
+
     def test_UserCodeRunsInWorkersAndTheGathererAndNowhereElse(self):
         # Enough leases that partials are merged into bundles, and a bundle into the total.
         for flags in (["range:0..10"], ["range:0..3000", "--shard-items", 1, "--workers", 2]):

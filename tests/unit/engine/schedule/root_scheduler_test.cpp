@@ -560,12 +560,17 @@ TEST(Scheduler, MapsAgainWhatTheGathererFoundInvalid) {
 }
 
 TEST(Scheduler, FencesTheSenderOfASmallPartialBeyondItsBound) {
-  RootHarness root{{.shards = 1}, Limits{}};
+  RootHarness root{{.shards = 2}, Limits{}};
   root.join(1);
   Ended ended = small_ended(root.grants(1)[0]);
   ended.small->packed.resize(kSmallPartialBytesMax + 1);
   root.said(1, ended);
   EXPECT_TRUE(root.fenced(1));
+  root.join(2);
+  ended = small_ended(root.grants(2)[0]);
+  ended.small->ledger.resize(kLedgerBytesMax + 1);
+  root.said(2, ended);
+  EXPECT_TRUE(root.fenced(2));
 }
 
 // ---- the gatherer's losses ----------------------------------------------------------------------
