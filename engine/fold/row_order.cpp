@@ -128,7 +128,7 @@ std::optional<RowEntries> RowEntries::allocate(std::shared_ptr<BlockMemory> memo
   const std::uint64_t bytes = count * sizeof(RowEntry);
   std::byte* data = memory->allocate(bytes);
   if (data == nullptr) return std::nullopt;
-  entries.block_ = Block(std::move(memory), data, bytes);
+  entries.block_ = RowBlock(std::move(memory), data, bytes);
   entries.count_ = count;
   return entries;
 }

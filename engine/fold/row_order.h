@@ -44,7 +44,7 @@ class RowEntries {
   void truncate(std::uint64_t count) { count_ = std::min(count_, count); }
 
  private:
-  Block block_;
+  RowBlock block_;
   std::uint64_t count_ = 0;
 };
 

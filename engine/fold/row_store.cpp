@@ -98,7 +98,7 @@ void RowLayout::store(const fanfold_batch& batch, std::uint64_t row, std::uint64
 std::byte* RowStore::append(std::uint64_t row_bytes) {
   if (filled_.empty() || filled_.back().block.bytes() - filled_.back().used_bytes < row_bytes) {
     const std::uint64_t last = filled_.empty() ? kFirstBlockBytes / 2 : filled_.back().block.bytes();
-    Block block;
+    RowBlock block;
     if (!spare_.empty() && spare_.back().bytes() >= row_bytes) {
       block = std::move(spare_.back());
       spare_.pop_back();
@@ -106,7 +106,7 @@ std::byte* RowStore::append(std::uint64_t row_bytes) {
       const std::uint64_t bytes = std::max(row_bytes, std::min(kBlockBytes, last * 2));
       std::byte* data = memory_->allocate(bytes);
       if (data == nullptr) return nullptr;
-      block = Block(memory_, data, bytes);
+      block = RowBlock(memory_, data, bytes);
     }
     filled_.push_back({std::move(block), 0, 0});
   }

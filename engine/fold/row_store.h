@@ -38,22 +38,22 @@ class BlockMemory {
 };
 
 // One block, released when it goes.
-class Block {
+class RowBlock {
  public:
-  Block() = default;
-  Block(std::shared_ptr<BlockMemory> memory, std::byte* data, std::uint64_t bytes)
+  RowBlock() = default;
+  RowBlock(std::shared_ptr<BlockMemory> memory, std::byte* data, std::uint64_t bytes)
       : memory_(std::move(memory)), data_(data), bytes_(bytes) {}
-  Block(Block&& other) noexcept
+  RowBlock(RowBlock&& other) noexcept
       : memory_(std::move(other.memory_)),
         data_(std::exchange(other.data_, nullptr)),
         bytes_(std::exchange(other.bytes_, 0)) {}
-  Block& operator=(Block&& other) noexcept {
+  RowBlock& operator=(RowBlock&& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
-  ~Block() {
+  ~RowBlock() {
     if (data_ != nullptr) memory_->release(data_, bytes_);
   }
   [[nodiscard]] std::byte* data() const { return data_; }
@@ -118,7 +118,7 @@ class RowStore {
   void clear();
 
   struct Filled {
-    Block block;
+    RowBlock block;
     std::uint64_t used_bytes = 0;
     std::uint64_t rows = 0;
   };
@@ -128,7 +128,7 @@ class RowStore {
  private:
   std::shared_ptr<BlockMemory> memory_;
   std::vector<Filled> filled_;  // the last one takes rows
-  std::vector<Block> spare_;
+  std::vector<RowBlock> spare_;
   std::uint64_t rows_ = 0;
 };
 
