@@ -1,5 +1,7 @@
 #include "runtime/client/embedded_run.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -96,6 +98,22 @@ class EmbeddedRun final : public RunSession {
   Schema schema_;
 };
 
+// A process, its socket and what it may be replaced by take descriptors of the root: more than a user may have are an
+// assertion deep inside ZeroMQ, so the limit is raised as far as it goes, and known before anything starts.
+Status allow_open_files(std::uint32_t workers) {
+  const rlim_t needed = 64 + rlim_t{4} * workers;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return success();
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed) {
+    return Failure{ExitCode::kUsage, std::to_string(workers) + " workers need " + std::to_string(needed) +
+                                         " open files, but this user may have " + std::to_string(limit.rlim_max) +
+                                         "; use fewer --workers, or raise the limit (ulimit -n)"};
+  }
+  limit.rlim_cur = needed;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  return success();
+}
+
 }  // namespace
 
 MemoryShares share_memory(std::uint64_t budget_bytes, std::uint32_t workers) {
@@ -120,6 +138,7 @@ Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request
                                          std::to_string(kMemoryBytesLeast >> 20) +
                                          " MiB; raise --memory, or use --sequential"};
   }
+  if (Status allowed = allow_open_files(nodes.workers); !allowed) return allowed.failure();
   const MemoryShares shares = share_memory(budget, nodes.workers);
   nodes.gatherer_memory_bytes = shares.gatherer_bytes;
 

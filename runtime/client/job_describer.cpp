@@ -26,7 +26,8 @@ Result<plugin::Described> describe_job(const std::string& plugin_path, const Sto
   if (!kernels) return kernels.failure();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    return Failure{ExitCode::kInputOutput, std::string("cannot make a pipe: ") + std::strerror(errno)};
+    return Failure{ExitCode::kInputOutput, std::string("cannot make a pipe: ") + std::strerror(errno) +
+                                               "; close other programs, or raise the limits of this user (ulimit -a)"};
   }
   FileDescriptor reading(ends[0]);
   FileDescriptor writing(ends[1]);

@@ -163,12 +163,14 @@ Result<std::unique_ptr<RunSession>> start_sequential_run(const RunRequest& reque
   FileDescriptor spec(memfd_create("fanfold-twin", MFD_CLOEXEC));
   int ends[2];
   if (spec.number() < 0 || pipe2(ends, O_CLOEXEC) != 0) {
-    return Failure{ExitCode::kInputOutput, std::string("cannot talk to a child process: ") + std::strerror(errno)};
+    return Failure{ExitCode::kInputOutput, std::string("cannot talk to a child process: ") + std::strerror(errno) +
+                                               "; close other programs, or raise the limits of this user (ulimit -a)"};
   }
   FileDescriptor reading(ends[0]);
   FileDescriptor writing(ends[1]);
   if (!process::write_message(spec.number(), open) || lseek(spec.number(), 0, SEEK_SET) != 0) {
-    return Failure{ExitCode::kInputOutput, std::string("cannot talk to a child process: ") + std::strerror(errno)};
+    return Failure{ExitCode::kInputOutput, std::string("cannot talk to a child process: ") + std::strerror(errno) +
+                                               "; close other programs, or raise the limits of this user (ulimit -a)"};
   }
   constexpr int kSpecInChild = 3;
   constexpr int kResultInChild = 4;

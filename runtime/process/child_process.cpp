@@ -56,7 +56,8 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argumen
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
-    return Failure{ExitCode::kInputOutput, std::string("cannot start a process: ") + std::strerror(error)};
+    return Failure{ExitCode::kInputOutput, std::string("cannot start a process: ") + std::strerror(error) +
+                                               "; use fewer --workers, or raise the limits of this user (ulimit -a)"};
   }
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   FANFOLD_ASSERT(descriptor >= 0, std::strerror(errno));

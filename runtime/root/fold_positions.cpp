@@ -25,7 +25,8 @@ Result<FoldPositions> FoldPositions::make() {
   if (memory == MAP_FAILED) {
     const std::string why = std::strerror(errno);
     if (descriptor >= 0) close(descriptor);
-    return Failure{ExitCode::kInternal, "cannot share memory with the gatherer: " + why};
+    return Failure{ExitCode::kInternal, "cannot share memory with the gatherer: " + why +
+                                            "; close other programs, or raise the limits of this user (ulimit -a)"};
   }
   return FoldPositions(descriptor, memory);
 }

@@ -14,6 +14,8 @@ namespace {
 
 // Sessions bound what is in flight by bytes; ZeroMQ's own bound would count messages and drop.
 constexpr int kNoHighWaterMark = 0;
+// What keeps a socket from being made is in nobody's hands but the user's.
+constexpr const char* kLimitsAdvice = "; close other programs, or raise the limits of this user (ulimit -a)";
 constexpr int kHandshakeMs = 10'000;
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMsMax = 2'000;
@@ -141,7 +143,8 @@ std::string describe_zeromq() {
 Result<Listener> Listener::bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
   void* socket = zmq_socket(context.handle(), ZMQ_ROUTER);
   if (socket == nullptr)
-    return Failure{ExitCode::kInputOutput, std::string("cannot make a socket: ") + zmq_strerror(zmq_errno())};
+    return Failure{ExitCode::kInputOutput,
+                   std::string("cannot make a socket: ") + zmq_strerror(zmq_errno()) + kLimitsAdvice};
   set_common(socket, frame_bytes_max);
   set(socket, ZMQ_ROUTER_MANDATORY, 1);
   if (zmq_bind(socket, endpoint.c_str()) != 0) {
@@ -152,7 +155,8 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
                      "cannot listen at " + endpoint +
                          ": the path is too long for a socket's name; set TMPDIR to a shorter folder"};
     }
-    return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error)};
+    return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error) +
+                                               "; set TMPDIR to a folder in which sockets can be made"};
   }
   char bound[1024];
   std::size_t size = sizeof bound;
@@ -189,7 +193,8 @@ bool Listener::send(const std::string& route, Frame frame) {
 Result<Connector> Connector::connect(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
   void* socket = zmq_socket(context.handle(), ZMQ_DEALER);
   if (socket == nullptr)
-    return Failure{ExitCode::kInputOutput, std::string("cannot make a socket: ") + zmq_strerror(zmq_errno())};
+    return Failure{ExitCode::kInputOutput,
+                   std::string("cannot make a socket: ") + zmq_strerror(zmq_errno()) + kLimitsAdvice};
   set_common(socket, frame_bytes_max);
   set(socket, ZMQ_RECONNECT_IVL, kReconnectMs);
   set(socket, ZMQ_RECONNECT_IVL_MAX, kReconnectMsMax);

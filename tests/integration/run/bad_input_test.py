@@ -224,6 +224,14 @@ class BadInput(RunTest):
                 self.assertIn(word, self.one_sentence(done.stderr))
         self.assertEqual(self.entries(), ["many", "text", "tmp"])
 
+    def test_MoreWorkersThanTheUserMayHaveFilesForAreRefused(self):
+        script = 'ulimit -n 100; exec "$@"'
+        self.refused(2, "run", "wordcount", self.text, "--workers", 30, before=["bash", "-c", script, "bash"],
+                     says=["30 workers", "184", "100", "--workers"])
+        soft = 'ulimit -S -n 30; exec "$@"'
+        done = self.done("run", "wordcount", self.text, "--format", "csv", before=["bash", "-c", soft, "bash"])
+        self.assertEqual(done.stdout, b"word,count\na,2\nb,1\n")
+
     def test_ASpoolThatGrowsTooLongIsNamed(self):
         self.refused(3, "run", "wordcount", "-", "--spool-bytes-max", "1KB", stdin=b"word " * 1000,
                      says=["standard input", "1000 bytes", "--spool-bytes-max"])
