@@ -9,6 +9,7 @@
 #include "engine/overloaded.h"
 #include "engine/protocol/ledger_bytes.h"
 #include "runtime/client/machine/machine.h"
+#include "runtime/client/memory_shares.h"
 #include "runtime/plugin/content_hash.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/run_folder.h"
@@ -18,7 +19,6 @@ namespace fanfold {
 
 namespace {
 
-constexpr std::uint64_t kMemoryBytesLeast = 32U << 20;
 constexpr std::uint64_t kRecordBytesMaxDefault = 64U << 20;
 
 class EmbeddedRun final : public RunSession {
@@ -116,10 +116,6 @@ Status allow_open_files(std::uint32_t workers) {
 
 }  // namespace
 
-MemoryShares share_memory(std::uint64_t budget_bytes, std::uint32_t workers) {
-  return {budget_bytes / 5 * 2, budget_bytes / 2 / std::max<std::uint32_t>(workers, 1)};
-}
-
 Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request, ExpandedInput input) {
   const Instant started = process::now();
   const Result<KernelLevel> kernels = choose_kernels();
@@ -127,20 +123,15 @@ Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request
   const std::uint32_t cpus = cpu_count();
   root::NodeOptions nodes;
   nodes.workers = std::max<std::uint32_t>(request.workers, 1);
-  nodes.slots = request.slots != 0 ? request.slots : std::max<std::uint32_t>(cpus / nodes.workers, 1);
   nodes.gatherer_threads = cpus;
   nodes.kernels = std::string(name_of(*kernels));
-  const std::uint64_t budget =
-      request.memory_bytes != 0 ? request.memory_bytes : default_memory_budget(machine_memory());
-  if (budget < kMemoryBytesLeast) {
-    const std::string given = request.memory_bytes != 0 ? "--memory is " : "half of what this machine has free is ";
-    return Failure{ExitCode::kUsage, given + std::to_string(budget >> 20) + " MiB, but a run needs at least " +
-                                         std::to_string(kMemoryBytesLeast >> 20) +
-                                         " MiB; raise --memory, or use --sequential"};
-  }
+  const MemoryBudget budget = request.memory_bytes != 0 ? MemoryBudget{request.memory_bytes, true}
+                                                        : MemoryBudget{default_memory_budget(machine_memory()), false};
+  nodes.slots = request.slots != 0 ? request.slots : default_slots(budget, cpus, nodes.workers);
+  const Result<MemoryShares> shares = share_memory(budget, nodes.workers, nodes.slots);
+  if (!shares) return shares.failure();
   if (Status allowed = allow_open_files(nodes.workers); !allowed) return allowed.failure();
-  const MemoryShares shares = share_memory(budget, nodes.workers);
-  nodes.gatherer_memory_bytes = shares.gatherer_bytes;
+  nodes.gatherer_memory_bytes = shares->gatherer_bytes;
 
   Result<Plan> plan =
       Plan::make(input.sources, {request.shard_bytes, request.shard_items, nodes.workers * nodes.slots});
@@ -164,14 +155,14 @@ Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request
   open.result_limit = request.limit;
   open.allow_growth = request.allow_growth;
   open.kernels = nodes.kernels;
-  open.memory_bytes = shares.gatherer_bytes;
+  open.memory_bytes = shares->gatherer_bytes;
   run.for_workers = open;
-  run.for_workers.memory_bytes = shares.worker_bytes;
+  run.for_workers.memory_bytes = shares->worker_bytes;
   run.for_workers.sources = plan->sources();
   run.plan = std::move(plan).value();
 
   schedule::Limits limits;
-  limits.gatherer_bytes_in_flight_max = std::max<std::uint64_t>(shares.gatherer_bytes / 2, 1);
+  limits.gatherer_bytes_in_flight_max = std::max<std::uint64_t>(shares->gatherer_bytes / 2, 1);
   Result<std::unique_ptr<root::Root>> root = root::Root::start(nodes, limits);
   if (!root) return root.failure();
   root.value()->submit(std::move(run));

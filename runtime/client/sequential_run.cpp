@@ -14,6 +14,7 @@
 #include "engine/protocol/ledger_bytes.h"
 #include "engine/schedule/place_text.h"
 #include "runtime/client/machine/machine.h"
+#include "runtime/client/memory_shares.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/message_pipe.h"
@@ -158,7 +159,11 @@ Result<std::unique_ptr<RunSession>> start_sequential_run(const RunRequest& reque
   open.record_bytes_max = request.record_bytes_max;
   open.allow_growth = request.allow_growth;
   open.result_limit = request.limit;
-  open.memory_bytes = request.memory_bytes != 0 ? request.memory_bytes : default_memory_budget(machine_memory());
+  const Result<std::uint64_t> memory =
+      twin_memory(request.memory_bytes != 0 ? MemoryBudget{request.memory_bytes, true}
+                                            : MemoryBudget{default_memory_budget(machine_memory()), false});
+  if (!memory) return memory.failure();
+  open.memory_bytes = *memory;
   // A file without a name holds any number of sources; a pipe would fill up.
   FileDescriptor spec(memfd_create("fanfold-twin", MFD_CLOEXEC));
   int ends[2];

@@ -6,6 +6,7 @@
 #include <fanfold/abi.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -32,9 +33,11 @@ struct MachineMemory {
 // Zeros where nothing can be read.
 [[nodiscard]] MachineMemory machine_memory(const std::filesystem::path& root = "/");
 
-// What a run may use when --memory does not say: half of what is free.
+// What a run may use when --memory does not say: half of what is free; in a small container as much as a small run
+// takes, if it is there.
+inline constexpr std::uint64_t kSmallRunBytes = std::uint64_t{112} << 20;
 [[nodiscard]] constexpr std::uint64_t default_memory_budget(const MachineMemory& memory) {
-  return memory.available_bytes / 2;
+  return std::max(memory.available_bytes / 2, std::min(memory.available_bytes / 10 * 9, kSmallRunBytes));
 }
 
 enum class KernelLevel : std::uint32_t {

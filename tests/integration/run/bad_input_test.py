@@ -259,7 +259,8 @@ class BadInput(RunTest):
     def test_AWrongFlagIsASentence(self):
         for arguments, words in (
                 (["--format", "xml"], ["--format", "xml", "jsonl"]), (["--memory", "lots"], ["--memory", "lots"]),
-                (["--memory", "1MiB"], ["--memory", "1 MiB", "32 MiB"]), (["--workers", 0], ["--workers", "at least 1"]),
+                (["--memory", "100MiB", "--slots", 2], ["--memory is 100 MiB", "2 slots", "104 MiB"]),
+                (["--memory", "1MiB", "--sequential"], ["--memory is 1 MiB", "twin", "48 MiB"]), (["--workers", 0], ["--workers", "at least 1"]),
                 (["--workers", "two"], ["--workers", "two"]), (["--slots", 100_000], ["--slots", "4096"]),
                 (["--shard-bytes", "0"], ["--shard-bytes"]), (["--memory"], ["--memory", "needs a value"]),
                 (["--top"], ["--top", "needs a value"]), (["-x"], ["-x", "no flag"])):

@@ -142,6 +142,9 @@ TEST(Memory, IsTheMachinesWithoutControlGroups) {
   root.with_memory(16000, 9000);
   EXPECT_EQ(machine_memory(root.path()), (MachineMemory{16000 * kMebi, 9000 * kMebi}));
   EXPECT_EQ(default_memory_budget(machine_memory(root.path())), 4500 * kMebi);
+  // Half of a small container would not hold a run that the whole of it holds.
+  EXPECT_EQ(default_memory_budget({.total_bytes = 128 * kMebi, .available_bytes = 120 * kMebi}), 108 * kMebi);
+  EXPECT_EQ(default_memory_budget({.total_bytes = 256 * kMebi, .available_bytes = 200 * kMebi}), 112 * kMebi);
   const FakeRoot nothing;
   EXPECT_EQ(machine_memory(nothing.path()), MachineMemory{});
 }

@@ -1,0 +1,65 @@
+#include "runtime/client/memory_shares.h"
+
+#include <algorithm>
+#include <string>
+
+namespace fanfold {
+
+namespace {
+
+constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+// Measured as VmHWM beyond what is accounted for, with room: word counts of few and of millions of words, 64 MiB to
+// 2 GiB, one and two workers.
+constexpr std::uint64_t kRootBytes = 16 * kMebi;
+constexpr std::uint64_t kGathererBytes = 16 * kMebi;
+constexpr std::uint64_t kWorkerBytes = 16 * kMebi;  // supervisor and executor
+constexpr std::uint64_t kSlotBytes = 12 * kMebi;
+constexpr std::uint64_t kTwinBytes = 16 * kMebi;
+// Less would not hold the tables of one shard.
+constexpr std::uint64_t kShareBytesLeast = 16 * kMebi;
+
+std::uint64_t set_aside(std::uint64_t workers, std::uint64_t slots) {
+  return kRootBytes + kGathererBytes + workers * (kWorkerBytes + slots * kSlotBytes);
+}
+
+std::uint64_t bytes_least(std::uint64_t workers, std::uint64_t slots) {
+  return set_aside(workers, slots) + (1 + workers) * kShareBytesLeast;
+}
+
+std::string counted(std::uint64_t count, const std::string& one) {
+  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
+}
+
+Failure too_little(const MemoryBudget& budget, const std::string& who, std::uint64_t least, const std::string& advice) {
+  const std::string have = budget.given ? "--memory is " : "what this machine can give is ";
+  return {ExitCode::kUsage, have + std::to_string(budget.bytes / kMebi) + " MiB, but " + who + " needs at least " +
+                                std::to_string(least / kMebi) + " MiB; " + advice};
+}
+
+}  // namespace
+
+Result<MemoryShares> share_memory(const MemoryBudget& budget, std::uint32_t workers, std::uint32_t slots) {
+  const std::uint64_t least = bytes_least(workers, slots);
+  if (budget.bytes < least) {
+    return too_little(budget, "a run of " + counted(workers, "worker") + " with " + counted(slots, "slot"), least,
+                      "raise --memory, use fewer --workers or --slots, or --sequential");
+  }
+  const std::uint64_t rest = budget.bytes - set_aside(workers, slots);
+  return MemoryShares{rest / 2, rest / 2 / workers};
+}
+
+std::uint32_t default_slots(const MemoryBudget& budget, std::uint32_t cpus, std::uint32_t workers) {
+  std::uint32_t slots = std::max<std::uint32_t>(cpus / workers, 1);
+  while (slots > 1 && bytes_least(workers, slots) > budget.bytes) --slots;
+  return slots;
+}
+
+Result<std::uint64_t> twin_memory(const MemoryBudget& budget) {
+  constexpr std::uint64_t kAside = kRootBytes + kTwinBytes;
+  if (budget.bytes < kAside + kShareBytesLeast) {
+    return too_little(budget, "the twin", kAside + kShareBytesLeast, "raise --memory");
+  }
+  return budget.bytes - kAside;
+}
+
+}  // namespace fanfold
