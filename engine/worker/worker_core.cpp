@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/assertion.h"
+#include "engine/quoted.h"
 
 namespace fanfold::worker {
 
@@ -11,11 +12,30 @@ WorkerCore::WorkerCore(Hello hello, const Limits& limits) : hello_(std::move(hel
   FANFOLD_ASSERT(hello_.slots > 0, "a worker has a slot");
 }
 
-std::vector<Action> WorkerCore::step(Event event, Instant /*now*/) {
+std::vector<Action> WorkerCore::step(Event event, Instant now) {
   Actions actions;
   if (state_ == State::kEnded) return actions;
   std::visit([&](const auto& what) { on(what, actions); }, event);
+  check_open(now, actions);
   return actions;
+}
+
+// A job that hangs while it is loaded or opened would keep its leases for ever: the worker itself lives.
+void WorkerCore::check_open(Instant now, Actions& actions) {
+  if (state_ != State::kOpening || open_failed_) {
+    open_due_.reset();
+    return;
+  }
+  if (!open_due_) open_due_ = now + limits_.job_open_max;
+  if (now < *open_due_) return;
+  Cause cause;
+  cause.kind = CauseKind::kTimeout;
+  cause.phase = Phase::kOpen;
+  cause.message = "job " + quoted(job_) + " was not loaded and opened by worker " + quoted(hello_.name) + " within " +
+                  std::to_string(limits_.job_open_max.nanoseconds / 1'000'000'000) +
+                  " s. Mend what it does when it is loaded or opened; `fanfold jobs describe` tries it.";
+  on(JobFailed{run_, std::move(cause)}, actions);
+  open_due_.reset();
 }
 
 void WorkerCore::on(const Started&, Actions& actions) {
@@ -62,6 +82,7 @@ void WorkerCore::heard(const OpenRun& open, Actions& actions) {
   }
   state_ = State::kOpening;
   run_ = open.run;
+  job_ = open.job;
   memory_ = split_memory(open.memory_bytes, hello_.slots);
   slots_.assign(hello_.slots, Slot{});
   actions.push_back(OpenJob{open});
@@ -74,7 +95,9 @@ void WorkerCore::on(const JobOpened& opened, Actions& actions) {
 }
 
 void WorkerCore::on(const JobFailed& failed, Actions& actions) {
-  if (failed.run == run_ && !run_.empty()) actions.push_back(SendToRoot{Failed{run_, failed.cause}});
+  if (failed.run != run_ || run_.empty()) return;
+  open_failed_ = open_failed_ || state_ == State::kOpening;
+  actions.push_back(SendToRoot{Failed{run_, failed.cause}});
 }
 
 void WorkerCore::heard(const CancelRun& cancel, Actions& actions) {
@@ -113,6 +136,7 @@ void WorkerCore::on(const JobClosed& closed, Actions& actions) {
 
 void WorkerCore::forget_run() {
   run_ = {};
+  open_failed_ = false;
   slots_.clear();
   queue_.clear();
   started_.clear();

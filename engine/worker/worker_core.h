@@ -11,6 +11,7 @@
 //   idle      OpenRun                            opening   OpenJob
 //   opening   Grant                              opening   queued
 //   opening   JobOpened                          running   StartLease for queued leases
+//   opening   job_open_max has passed            opening   SendToRoot Failed, once: user code hangs
 //   running   Grant                              running   StartLease where a slot has room, else queued
 //   running   CancelRun, CloseRun                closing   CancelSlots; CloseJob once no slot works
 //   closing   JobClosed                          idle      SendToRoot Goodbye
@@ -164,7 +165,8 @@ using Action = std::variant<SendToRoot, SendToGatherer, ConnectGatherer, SendChu
                             MergePartial, FreePartial, PackBundle, FreeBundle, CloseJob, Leave>;
 
 struct Limits {
-  uint32_t leases_ahead_per_slot = 1;  // in a slot's inbox behind the lease being mapped
+  uint32_t leases_ahead_per_slot = 1;   // in a slot's inbox behind the lease being mapped
+  Duration job_open_max = seconds(30);  // from OpenJob to JobOpened; the gatherer has as long
   // Leases queued beyond slots x this end kNeverStarted: the root never grants so many.
   uint32_t queued_leases_per_slot_max = 64;
 };
@@ -182,8 +184,8 @@ class WorkerCore {
   WorkerCore(Hello hello, const Limits& limits);
 
   [[nodiscard]] std::vector<Action> step(Event event, Instant now);
-  // Nothing here falls due by itself: sessions resend, the gatherer asks for chunks again.
-  [[nodiscard]] std::optional<Instant> next_deadline() const { return std::nullopt; }
+  // Only a job that does not open falls due by itself: sessions resend, the gatherer asks for chunks again.
+  [[nodiscard]] std::optional<Instant> next_deadline() const { return open_due_; }
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -238,6 +240,7 @@ class WorkerCore {
     counters_.unexpected_messages += 1;
   }
 
+  void check_open(Instant now, Actions&);
   void leave(bool begin_anew, std::string sentence, Actions&);
   void use_gatherer(const GathererAddress&, Actions&);
   void feed_slots(Actions&);
@@ -258,6 +261,9 @@ class WorkerCore {
 
   // Of the run.
   RunId run_;
+  std::string job_;
+  std::optional<Instant> open_due_;  // while the job is being opened
+  bool open_failed_ = false;         // and the root was told
   MemorySplit memory_;
   std::vector<Slot> slots_;
   std::deque<LeaseGrant> queue_;

@@ -114,6 +114,7 @@ class Executor {
       for (Report& report : reports_.take()) {
         std::visit([this](auto& what) { handle(std::move(what)); }, report);
       }
+      if (core_.next_deadline() && *core_.next_deadline() <= process::now()) step(Tick{});
       // After the sockets: what was said in time counts.
       if (root_.gone()) step(RootLost{"the root is not heard any more"});
       if (gatherer_ && gatherer_->link.gone()) gatherer_.reset();  // the root will name another
@@ -139,7 +140,7 @@ class Executor {
     poller_.add_socket(root_.handle());
     if (gatherer_) poller_.add_socket(gatherer_->link.handle());
     poller_.add_descriptor(reports_.descriptor());
-    std::optional<Instant> deadline = earlier(root_.next_deadline(), patience_ends_);
+    std::optional<Instant> deadline = earlier(earlier(root_.next_deadline(), patience_ends_), core_.next_deadline());
     if (gatherer_) deadline = earlier(deadline, gatherer_->link.next_deadline());
     poller_.wait(process::poll_ms(deadline, process::now()));
   }

@@ -441,8 +441,9 @@ void World::turn(NodeId id) {
       worker_step(id, worker::RootLost{"the root is silent"});
       return;
     }
+    if (const auto due = node.core->next_deadline(); due && *due <= now_) worker_step(id, worker::Tick{});
     for (Frame& frame : node.root->take_frames(now_)) transmit(id, kRoot, std::move(frame));
-    std::optional<Instant> deadline = node.root->next_deadline();
+    std::optional<Instant> deadline = earlier(node.root->next_deadline(), node.core->next_deadline());
     if (node.gatherer) {
       for (Frame& frame : node.gatherer->take_frames(now_)) transmit(id, node.gatherer_node, std::move(frame));
       deadline = earlier(deadline, node.gatherer->next_deadline());
@@ -532,7 +533,9 @@ void World::spawn_worker(const std::string& name, std::optional<Obituary> obitua
   hello.pid = id;
   hello.slots = slots_;
   hello.obituary = std::move(obituary);
-  node.core = std::make_unique<worker::WorkerCore>(hello, worker::Limits{});
+  worker::Limits limits;
+  limits.job_open_max = seconds(1000);  // as the gatherer has: processes are paused here for as long as they like
+  node.core = std::make_unique<worker::WorkerCore>(hello, limits);
   node.root = std::make_unique<Session>(Session::Side::kConnector, Epoch{}, node.incarnation, SessionLimits{}, now_);
   node.slots.resize(slots_);
   after(id, {}, [this, id] { worker_step(id, worker::Started{}); });

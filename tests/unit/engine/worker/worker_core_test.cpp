@@ -426,6 +426,41 @@ TEST(Worker, TellsTheRootWhenTheJobCannotBeOpened) {
   EXPECT_EQ(worker.told_root<Failed>()[0].cause.kind, CauseKind::kUsage);
 }
 
+TEST(Worker, TellsTheRootOnceThatAJobDoesNotOpen) {
+  WorkerCore core(WorkerHarness::hello(1), Limits{.job_open_max = seconds(30)});
+  const Instant start{seconds(5).nanoseconds};
+  (void)core.step(Started{}, start);
+  (void)core.step(RootSaid{Welcome{}}, start);
+  EXPECT_FALSE(core.next_deadline());
+  OpenRun open;
+  open.run = kRun;
+  open.job = "sleepy";
+  (void)core.step(RootSaid{open}, start);
+  ASSERT_EQ(core.next_deadline(), start + seconds(30));
+  EXPECT_TRUE(core.step(Tick{}, start + seconds(29)).empty());
+  const std::vector<Action> actions = core.step(Tick{}, start + seconds(30));
+  ASSERT_EQ(actions.size(), 1u);
+  const auto& failed = std::get<Failed>(std::get<SendToRoot>(actions[0]).message);
+  EXPECT_EQ(failed.cause.kind, CauseKind::kTimeout);
+  EXPECT_EQ(failed.cause.phase, Phase::kOpen);
+  EXPECT_NE(failed.cause.message.find("\"sleepy\" was not loaded and opened by worker \"w\" within 30 s"),
+            std::string::npos)
+      << failed.cause.message;
+  EXPECT_FALSE(core.next_deadline());
+  EXPECT_TRUE(core.step(Tick{}, start + seconds(90)).empty());
+}
+
+TEST(Worker, WaitsForNothingOnceItsJobIsOpen) {
+  WorkerCore core(WorkerHarness::hello(1), Limits{});
+  (void)core.step(Started{}, Instant{});
+  (void)core.step(RootSaid{Welcome{}}, Instant{});
+  OpenRun open;
+  open.run = kRun;
+  (void)core.step(RootSaid{open}, Instant{});
+  (void)core.step(JobOpened{kRun}, Instant{});
+  EXPECT_FALSE(core.next_deadline());
+}
+
 TEST(Worker, IgnoresWordsAboutAnotherRun) {
   WorkerHarness worker;
   worker.root(Grant{RunId{9, 9}, {}, {lease(1, 0, 1)}});
