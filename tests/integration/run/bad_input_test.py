@@ -76,6 +76,27 @@ class BadInput(RunTest):
         damaged[len(damaged) // 2] ^= 0xFF
         self.refused(3, "run", "wordcount", self.file("bad.gz", bytes(damaged)), says=["bad.gz"])
 
+    def test_AFileThatChangesWhileItIsReadEndsTheRunUnlessItMayGrow(self):
+        started = self.folder / "started"
+        slow = ["--shard-bytes", 1000, "--slots", 1, "--milliseconds", 20, "--started", started]
+        grow = lambda path: path.open("ab").write(b"more\n")
+        shrink = lambda path: os.truncate(path, 5000)
+        for change, flags, code, words in ((grow, [], 3, ["changing.txt", "grew"]), (grow, ["--allow-growth"], 0, []),
+                                           (shrink, [], 3, ["changing.txt", "shrank"]),
+                                           (shrink, ["--allow-growth"], 3, ["changing.txt", "shrank"]),
+                                           (pathlib.Path.unlink, [], 3, ["changing.txt"])):
+            path = self.folder / "changing.txt"
+            path.write_bytes(b"0123456789\n" * 3000)
+            run = self.start("run", MISBEHAVE, path, *slow, *flags)
+            self.wait_until(started.exists, "the first shard is being mapped")
+            change(path)
+            _, error = run.communicate(timeout=TIMEOUT_S)
+            self.assertEqual(run.returncode, code, error)
+            for word in words:
+                self.assertIn(word, self.one_sentence(error))
+            started.unlink()
+        self.assert_nothing_left()
+
     def test_ClosedStandardStreamsAreSentences(self):
         def closed(*numbers, arguments):
             words = " ".join(f"{number}<&-" for number in numbers)
