@@ -96,7 +96,7 @@ void RootScheduler::Run::worker_lost(const Member& gone, const Cause& cause, con
   const IncarnationId incarnation = gone.incarnation;
   const std::string who = node_text(gone.hello);
   if (state_ == State::kEnded) return;
-  if (gone.has_run) {
+  if (gone.has_run && !said_goodbye(incarnation)) {
     statistics_.workers_lost += 1;
     lost_process(gone.hello, cause);
   }
@@ -140,6 +140,10 @@ void RootScheduler::Run::lose_lease(const Lease& lease, const std::string& how, 
        cause, now, actions);
 }
 
+bool RootScheduler::Run::said_goodbye(IncarnationId peer) const {
+  return state_ == State::kClosing && !goodbyes_awaited_.contains(peer);
+}
+
 void RootScheduler::Run::lost_process(const Hello& hello, const Cause& cause) {
   ProcessStatistics process;
   process.role = hello.role;
@@ -154,9 +158,10 @@ void RootScheduler::Run::lost_process(const Hello& hello, const Cause& cause) {
 void RootScheduler::Run::gatherer_lost(const Cause& cause, Instant now, Actions& actions) {
   if (state_ == State::kEnded) return;
   const std::string who = gatherer_.empty() ? "the gatherer" : node_text(gatherer_hello_);
-  statistics_.gatherers_lost += 1;
+  const bool lost = gatherer_.empty() || !said_goodbye(gatherer_);
+  if (lost) statistics_.gatherers_lost += 1;
   if (!gatherer_.empty()) {
-    lost_process(gatherer_hello_, cause);
+    if (lost) lost_process(gatherer_hello_, cause);
     goodbyes_awaited_.erase(gatherer_);
     owner_.fence(gatherer_, actions);
     gatherer_ = {};

@@ -74,6 +74,8 @@ class RootScheduler::Run {
   void heard(const Folded& folded, Actions& actions);
   void heard(const SmallFolded& small, Instant now, Actions& actions);
   void heard(const Finished& finished, Instant now, Actions& actions);
+  // Whether a peer has given its account: its end is no loss.
+  [[nodiscard]] bool said_goodbye(IncarnationId peer) const;
   void lost_process(const Hello& hello, const Cause& cause);
   void goodbye(IncarnationId from, const Hello& hello, const Goodbye& goodbye);
 

@@ -128,7 +128,7 @@ Result<std::unique_ptr<RunSession>> start_embedded_run(const RunRequest& request
   const MemoryBudget budget = request.memory_bytes != 0 ? MemoryBudget{request.memory_bytes, true}
                                                         : MemoryBudget{default_memory_budget(machine_memory()), false};
   nodes.slots = request.slots != 0 ? request.slots : default_slots(budget, cpus, nodes.workers);
-  const Result<MemoryShares> shares = share_memory(budget, nodes.workers, nodes.slots);
+  const Result<MemoryShares> shares = share_memory(budget, nodes.workers, nodes.slots, input.sources);
   if (!shares) return shares.failure();
   if (Status allowed = allow_open_files(nodes.workers); !allowed) return allowed.failure();
   nodes.gatherer_memory_bytes = shares->gatherer_bytes;

@@ -774,6 +774,25 @@ TEST(Scheduler, DeliversBatchesInOrderGivesCreditAndEndsWithStatistics) {
   EXPECT_EQ(root.ended[0].statistics.processes.size(), 2u);
 }
 
+TEST(Scheduler, TellsOnceOfAProcessThatSaidGoodbyeAndLeftBeforeTheOthers) {
+  RootHarness root{{.shards = 1}};
+  root.join_gatherer();
+  root.join(1);
+  root.join(2);
+  root.step(CancelRequested{});
+  root.said(RootHarness::kGatherer, Goodbye{RootHarness::kRun, 2, 200, {}});
+  root.step(GathererDied{1, Cause{}});
+  root.said(1, Goodbye{RootHarness::kRun, 1, 100, {}});
+  root.lost(1, Cause{});
+  EXPECT_TRUE(root.ended.empty()) << "the other worker has something to say";
+  root.said(2, Goodbye{RootHarness::kRun, 1, 100, {}});
+  ASSERT_EQ(root.ended.size(), 1u);
+  const RunStatistics& told = root.ended[0].statistics;
+  EXPECT_EQ(told.processes.size(), 3u);
+  EXPECT_EQ(told.gatherers_lost, 0u);
+  EXPECT_EQ(told.workers_lost, 0u);
+}
+
 TEST(Scheduler, WaitsForAGoodbyeOnlySoLong) {
   RootHarness root{{.shards = 1}};
   root.join(1);
