@@ -69,7 +69,8 @@ class RowSink::Writer {
       const std::uint64_t row_bytes = layout.stored_bytes(batch, row);
       if (row_bytes > kRowBytesMax) {
         sink_.fail({ExitCode::kJobFailed, "the job gave a result row of " + std::to_string(row_bytes) +
-                                              " bytes; the most is " + std::to_string(kRowBytesMax) + "."});
+                                              " bytes, the most is " + std::to_string(kRowBytesMax) +
+                                              ". Let it answer in more and shorter rows."});
         return FANFOLD_FAILED;
       }
       std::byte* stored = kept_.append(row_bytes);

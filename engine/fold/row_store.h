@@ -17,12 +17,13 @@
 #include <utility>
 #include <vector>
 
+#include "engine/protocol/limits.h"
 #include "engine/protocol/schema.h"
 
 namespace fanfold {
 
 // A row longer than this fails the job: its bytes could not leave in one batch.
-constexpr std::uint64_t kRowBytesMax = std::uint64_t{1} << 30;
+constexpr std::uint64_t kRowBytesMax = kMessageBytesMax - (std::uint64_t{8} << 20);
 
 // The blocks' memory: the host's, or the process's heap; counted.
 class BlockMemory {

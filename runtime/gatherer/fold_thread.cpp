@@ -251,7 +251,11 @@ void FoldThread::do_finish(RunId run) {
   const Instant start = process::now();
   const Schema schema = with_limit(instance_->schema(), result_limit_);
   RowSink sink(schema, account_.memory());
-  if (FoldFault fault = total_->finish(sink)) return fail(std::move(*fault));
+  if (FoldFault fault = total_->finish(sink)) {
+    // Of rows that the sink refused the plugin knows nothing to say.
+    if (const std::optional<Failure> refused = sink.failure()) fault->message = refused->sentence;
+    return fail(std::move(*fault));
+  }
   Finished finished;
   finished.run = run;
   Status sent = success();

@@ -137,7 +137,7 @@ struct Misbehave {
 
   static void parameters(fanfold::Parameters<Misbehave>& parameters) {
     parameters.choice("do", &Misbehave::what,
-                      "nothing|segv|fault|overflow|abort|kill|exit|throw|hang|allocate|bad-record|swallow",
+                      "nothing|segv|fault|overflow|abort|kill|exit|throw|hang|allocate|bad-record|swallow|long-row",
                       "What goes wrong. fault, unlike segv, is a real fault; swallow is a bad record that map() "
                       "hides.");
     parameters.choice("at", &Misbehave::at, "open|map|merge|pack|finish", "In which callback.");
@@ -190,6 +190,7 @@ struct Misbehave {
 
   void finish(const Partial& partial, fanfold::Rows& rows) const {
     called(kFinish);
+    if (plan.at == "finish" && what == "long-row") rows.add(std::string(megabytes << 20, 'x'), std::uint64_t{0});
     Partial all = partial;
     all.add(kFinish);
     for (const auto& [callback, pid] : all.seen()) rows.add(kCallbacks[callback], pid);

@@ -150,6 +150,11 @@ class Faults(RunTest):
         for flags in ([], ["--sequential"]):
             self.refused(4, "run", TEST_JOBS / "libnumbers.so", path, *flags, says=["list.txt", "line 3", "no whole number"])
 
+    def test_ARowLongerThanAnyMessageIsASentence(self):
+        for flags in ([], ["--sequential"]):
+            self.refused(4, "run", MISBEHAVE, "range:0..10", "--do", "long-row", "--at", "finish", "--megabytes", 260, *flags,
+                         says=["272629", "shorter rows"])
+
     def test_TheTwinSaysWhatFailedInTheJob(self):
         for at in ("open", "map", "merge", "finish"):
             for what, words in (("fault", "signal 11"), ("exit", "exit(7)"), ("throw", "thrown on purpose")):

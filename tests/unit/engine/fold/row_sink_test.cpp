@@ -401,6 +401,23 @@ TEST(RowSink, GivesRowsWithTextOfManyMegabytes) {
   EXPECT_TRUE(same_rows(through_sink(random, schema, rows, 2), reference(schema, rows)));
 }
 
+// A batch travels in one frame: a row beyond that would be sent again and again and never arrive.
+TEST(RowSink, RefusesARowThatNoMessageCarries) {
+  const Schema schema = schema_with({{"t", ColumnType::kText}});
+  RowSink sink(schema);
+  const std::int32_t offsets[] = {0, static_cast<std::int32_t>(kMessageBytesMax)};
+  const fanfold_column_data data[] = {{"never read", offsets, nullptr}};
+  const fanfold_batch batch{sizeof(fanfold_batch), 1, 1, data};
+  {
+    const RowSink::Lent writer = sink.writer();
+    EXPECT_EQ(writer.rows()->emit(writer.rows()->context, &batch), FANFOLD_FAILED);
+  }
+  const Result<OrderedRows> ordered = sink.order();
+  ASSERT_FALSE(ordered);
+  EXPECT_EQ(ordered.failure().code, ExitCode::kJobFailed);
+  EXPECT_NE(ordered.failure().sentence.find("shorter rows"), std::string::npos) << ordered.failure().sentence;
+}
+
 TEST(DecimalOrder, ComparesExactNumbersOfAnyLength) {
   const std::vector<std::string_view> rising{"-inf",
                                              "-1e400",
