@@ -178,7 +178,8 @@ MemoryAccount::MemoryAccount(MemoryPool* pool, std::uint64_t soft_bytes, std::ui
         auto* account = static_cast<MemoryAccount*>(context);
         account->pool_->release(block, bytes);
         account->bytes_.fetch_sub(MemoryPool::rounded(bytes), std::memory_order_relaxed);
-      }};
+      },
+      soft_bytes};
 }
 
 void* MemoryAccount::allocate(std::uint64_t bytes, bool zeroed) {

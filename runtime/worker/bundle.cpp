@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "engine/assertion.h"
 #include "engine/protocol/ledger_bytes.h"
+#include "engine/worker/memory_split.h"
 #include "runtime/process/clock.h"
 
 namespace fanfold::worker {
@@ -48,8 +48,8 @@ RawBytes PackedBytes::slice(std::uint64_t offset, std::uint64_t size) const {
 Bundle::Bundle(BundleSeq seq, const plugin::Instance& instance, plugin::MemoryPool& pool, std::uint64_t hard_bytes)
     : seq_(seq),
       instance_(instance),
-      account_(std::make_shared<plugin::MemoryAccount>(&pool, std::numeric_limits<std::uint64_t>::max(), hard_bytes,
-                                                       nullptr)),
+      account_(std::make_shared<plugin::MemoryAccount>(&pool, split_memory(hard_bytes, 1).open_bundle_bytes_max,
+                                                       hard_bytes, nullptr)),
       part_locks_(instance.work_parts()) {}
 
 fanfold_partial* Bundle::partial() {

@@ -15,8 +15,8 @@ using plugin::padded_part;
 
 // A huge page: several parts each, and a size the pool finds again among what tables leave behind.
 constexpr std::uint64_t kSegmentBytes = std::uint64_t{2} << 20;
-// Measuring is cheap where states have one size: so many parts a piece.
-constexpr std::uint32_t kMeasuredPerPiece = 64;
+// Measuring folds a part: so many of them a piece.
+constexpr std::uint32_t kMeasuredPerPiece = 8;
 
 // What both rounds work on.
 struct Packing {

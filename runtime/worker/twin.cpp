@@ -113,6 +113,7 @@ class Twin {
             instance.job().finish(instance.handle(), total.handle(), log2_parts, part, writer.rows());
         if (const std::optional<Failure> failure = sink.failure()) return cause_of(*failure, Phase::kFinish);
         if (status != FANFOLD_OK) return refused(status, Phase::kFinish, account);
+        instance.job().release_part(total.handle(), log2_parts, part);
       }
     }
     Result<OrderedRows> rows = sink.order();

@@ -80,6 +80,7 @@ typedef struct fanfold_memory {
   void* (*allocate)(void* context, uint64_t bytes);        /* null: refused */
   void* (*allocate_zeroed)(void* context, uint64_t bytes); /* cheaper than clearing a block fresh from the kernel */
   void (*release)(void* context, void* block, uint64_t bytes);
+  uint64_t soft_bytes; /* a partial that holds more had better fold what it holds than grow; 0: no matter */
 } fanfold_memory;
 
 /* ---- shards -------------------------------------------------------------------------------- */

@@ -24,7 +24,8 @@ inline const fanfold_memory* unaccounted_memory() {
         if (block != nullptr) std::memset(block, 0, bytes);
         return block;
       },
-      [](void*, void* block, std::uint64_t) { std::free(block); }};
+      [](void*, void* block, std::uint64_t) { std::free(block); },
+      0};
   return &memory;
 }
 

@@ -1,0 +1,380 @@
+// part_log.h: PartLog<F>, one part of a keyed fold as a log of records, (state, key) one after the other:
+// adding is a streamed write, nothing is looked up. When the part is to be packed or finished, or has
+// outgrown what it may hold, its records are folded together in one pass over them, with an index of 8
+// bytes a key beside them. A part is cut small enough for both to stay in the cache, so a key that comes
+// often costs one streamed write and one streamed read each time, never a wait for memory.
+//
+// Keys stand in the records as bytes, long ones too; what falls out by folding stays where it is, marked
+// dead, until compact() or clear(). Threads: one at a time a part. Errors: std::bad_alloc; a part whose
+// folding was refused memory holds what it held.
+#pragma once
+
+#include <fanfold/fold.h>
+#include <fanfold/hash.h>
+#include <fanfold/memory.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace fanfold {
+
+template <Fold F>
+class PartLog {
+  static constexpr bool kPlain = std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>;
+  static constexpr std::uint64_t kAlignment = std::max<std::uint64_t>(8, alignof(F));
+  static constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
+  // A record: the state, meta (of an EncodedKey; code 0: dead, then the rest is the record's size), for a
+  // long key its length, and the key's bytes, zeros behind them up to a word.
+  static constexpr std::uint64_t kMetaAt = (sizeof(F) + 7) & ~std::uint64_t{7};
+  static constexpr std::uint64_t kKeyAt = kMetaAt + 8;
+  static constexpr std::uint64_t kLongKeyAt = kKeyAt + 8;
+  static constexpr std::uint64_t kInlineRecordBytesMax = aligned(kKeyAt + kInlineKeyBytesMax);
+
+  static std::uint64_t word_at(const char* bytes) { return hashing::load64(bytes); }
+  static void set_word(char* at, std::uint64_t word) { std::memcpy(at, &word, 8); }
+  static std::uint64_t inline_record_bytes(std::uint64_t code) {
+    return aligned(kKeyAt + ((code + 6) & ~std::uint64_t{7}));  // code is the key's length + 1
+  }
+  static std::uint64_t long_record_bytes(std::uint64_t length) { return aligned(kLongKeyAt + length); }
+
+ public:
+  // A record in place.
+  class Record {
+   public:
+    explicit Record(char* at) : at_(at) {}
+    [[nodiscard]] F& state() const { return *std::launder(reinterpret_cast<F*>(at_)); }
+    [[nodiscard]] std::uint64_t meta() const { return word_at(at_ + kMetaAt); }
+    [[nodiscard]] bool is_dead() const { return (meta() & kKeyCodeMask) == 0; }
+    [[nodiscard]] bool is_long() const { return (meta() & kKeyCodeMask) == kLongKey; }
+    [[nodiscard]] std::string_view key() const {
+      if (is_long()) return {at_ + kLongKeyAt, word_at(at_ + kKeyAt)};
+      return {at_ + kKeyAt, (meta() & kKeyCodeMask) - 1};
+    }
+    [[nodiscard]] std::uint64_t bytes() const {
+      const std::uint64_t code = meta() & kKeyCodeMask;
+      if (code == 0) return meta() >> kDeadShift;
+      return code == kLongKey ? long_record_bytes(word_at(at_ + kKeyAt)) : inline_record_bytes(code);
+    }
+
+   private:
+    friend class PartLog;
+    static constexpr unsigned kDeadShift = 5;
+
+    // Of two records that are not dead.
+    [[nodiscard]] bool same_key(const Record& other) const {
+      const std::uint64_t meta = this->meta();
+      if (meta != other.meta()) return false;
+      const std::uint64_t code = meta & kKeyCodeMask;
+      if (code == kLongKey) {
+        const std::uint64_t length = word_at(at_ + kKeyAt);
+        return length == word_at(other.at_ + kKeyAt) &&
+               std::memcmp(at_ + kLongKeyAt, other.at_ + kLongKeyAt, length) == 0;
+      }
+      // Words behind a key's own belong to the next record.
+      if (code > 1 && word_at(at_ + kKeyAt) != word_at(other.at_ + kKeyAt)) return false;
+      return code <= 9 || word_at(at_ + kKeyAt + 8) == word_at(other.at_ + kKeyAt + 8);
+    }
+    void fall_to(const Record& first) const {
+      const std::uint64_t size = bytes();
+      first.state().merge(std::move(state()));
+      if constexpr (!kPlain) std::destroy_at(&state());
+      set_word(at_ + kMetaAt, size << kDeadShift);
+    }
+    char* at_;
+  };
+
+  PartLog() = default;
+  PartLog(const PartLog&) = delete;
+  PartLog& operator=(const PartLog&) = delete;
+
+  [[nodiscard]] bool empty() const { return first_ == nullptr; }
+  // What its records occupy, and how many keys of how many bytes stand in it; the latter once folded.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t records() const { return records_; }
+  // What they occupied when it was last made compact.
+  [[nodiscard]] std::uint64_t compacted_bytes() const { return compacted_bytes_; }
+  [[nodiscard]] std::uint64_t entries() const { return entries_; }
+  [[nodiscard]] std::uint64_t key_bytes() const { return key_bytes_; }
+
+  // Room for so many records in one piece, ahead of them: keeps chunks few.
+  void reserve(const fanfold_memory* memory, std::uint64_t records, std::uint64_t key_bytes) {
+    const std::uint64_t bytes = records * (kKeyAt + 15) + key_bytes + kInlineRecordBytesMax;
+    if (last_ == nullptr || last_->bytes - last_->used < bytes) {
+      next_chunk(memory, std::min<std::uint64_t>(bytes, kChunkBytesMax - sizeof(Chunk)));
+    }
+  }
+
+  // Adds a key and what is to be folded into its state, which is moved from as bytes and not destroyed. A
+  // long key is copied.
+  void append(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
+    const std::uint64_t code = key.meta & kKeyCodeMask;
+    if (code == kLongKey) {
+      append_long(memory, key, state);
+      return;
+    }
+    char* at = room(memory, kInlineRecordBytesMax);
+    std::memcpy(at, static_cast<const void*>(&state), sizeof(F));
+    set_word(at + kMetaAt, key.meta);
+    set_word(at + kKeyAt, key.first);
+    set_word(at + kKeyAt + 8, key.second);
+    take(inline_record_bytes(code));
+  }
+
+  // The same of another part's record.
+  void append(const fanfold_memory* memory, const Record& record) {
+    const std::uint64_t size = record.bytes();
+    // As much room as an inline record is given: its key is read as two words.
+    std::memcpy(room(memory, std::max(size, kInlineRecordBytesMax)), record.at_, size);
+    take(size);
+  }
+
+  // All records of another log of this part, whose memory is of the same account.
+  void splice(PartLog& other) {
+    if (other.first_ == nullptr) return;
+    if (first_ == nullptr) {
+      swap(other);
+      return;
+    }
+    last_->next = other.first_;
+    last_ = other.last_;
+    chunks_ += other.chunks_;
+    bytes_ += other.bytes_;
+    records_ += other.records_;
+    other.reset();
+  }
+
+  // Folds records of equal keys: afterwards each key stands in it once.
+  void fold(const fanfold_memory* memory) {
+    if (folded_records_ == records_) return;
+    std::vector<char*> bases;
+    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) bases.push_back(reinterpret_cast<char*>(chunk));
+    // Half as many slots as records: it grows where keys repeat less, and stays in the cache where they do.
+    Index index(memory, std::bit_ceil(std::max<std::uint64_t>(records_ / 2, kIndexSlotsMin)));
+    std::uint64_t entries = 0;
+    std::uint64_t key_bytes = 0;
+    constexpr unsigned kGroup = 32;
+    char* group[kGroup];
+    std::uint32_t numbers[kGroup];
+    unsigned filled = 0;
+    const auto fold_group = [&] {
+      if (entries + filled > index.limit) index.grow(memory, entries);
+      for (unsigned at = 0; at < filled; ++at) {
+        const Record record(group[at]);
+        const auto tag = static_cast<std::uint32_t>(record.meta() >> kTagShift);
+        for (std::uint64_t slot = tag;; ++slot) {
+          Slot& there = index.slots[slot & index.mask];
+          if (there.number == 0) {
+            there = {tag, numbers[at]};
+            ++entries;
+            key_bytes += record.key().size();
+            break;
+          }
+          if (there.tag != tag) continue;
+          const Record first(bases[there.number >> kUnitBits] + (there.number & kUnitMask) * 8);
+          if (first.same_key(record)) {
+            record.fall_to(first);
+            break;
+          }
+        }
+      }
+      filled = 0;
+    };
+    std::uint32_t number = 0;
+    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next, number += 1U << kUnitBits) {
+      char* base = reinterpret_cast<char*>(chunk);
+      std::uint64_t at = sizeof(Chunk);
+      while (at < chunk->used) {
+        const Record record(base + at);
+        const std::uint64_t size = record.bytes();
+        if (!record.is_dead()) {
+          index.prefetch(static_cast<std::uint32_t>(record.meta() >> kTagShift));
+          group[filled] = base + at;
+          numbers[filled] = number + static_cast<std::uint32_t>(at / 8);
+          if (++filled == kGroup) fold_group();
+        }
+        at += size;
+      }
+    }
+    fold_group();
+    folded_records_ = records_;
+    entries_ = entries;
+    key_bytes_ = key_bytes;
+  }
+
+  // Folds, and gives back the room of the dead.
+  void compact(const fanfold_memory* memory) {
+    fold(memory);
+    PartLog living;
+    try {
+      for_each([&](const Record& record) { living.append(memory, record); });
+    } catch (...) {
+      living.forget(memory);  // the states still stand here
+      throw;
+    }
+    living.folded_records_ = living.records_;
+    living.entries_ = entries_;
+    living.key_bytes_ = key_bytes_;
+    living.compacted_bytes_ = living.bytes_;
+    free_chunks(memory);
+    swap(living);
+  }
+
+  // Calls visit(Record) for every record that is not dead, in the order they came.
+  template <class Visitor>
+  void for_each(Visitor&& visit) const {
+    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) {
+      char* base = reinterpret_cast<char*>(chunk);
+      for (std::uint64_t at = sizeof(Chunk); at < chunk->used;) {
+        const Record record(base + at);
+        at += record.bytes();
+        if (!record.is_dead()) visit(record);
+      }
+    }
+  }
+
+  // Empty again, its memory given back; the states are destroyed.
+  void clear(const fanfold_memory* memory) {
+    if constexpr (!kPlain) {
+      for_each([](const Record& record) { std::destroy_at(&record.state()); });
+    }
+    free_chunks(memory);
+  }
+  // The same where the states have been moved elsewhere as bytes.
+  void forget(const fanfold_memory* memory) { free_chunks(memory); }
+
+ private:
+  struct alignas(kAlignment) Chunk {
+    Chunk* next;
+    std::uint64_t bytes;  // of the whole chunk, this header included
+    std::uint64_t used;   // the same
+  };
+  // Few keys take little, many come in powers of two that the pool keeps warm.
+  static constexpr std::uint64_t kChunkBytesMin = 256;
+  static constexpr std::uint64_t kChunkBytesGrown = 64U << 10;
+  static constexpr std::uint64_t kChunkBytesMax = 1U << 20;  // but for one long record
+
+  // A record's number in the index: its chunk's, and its place there in units of 8 bytes. 0 is none.
+  static constexpr unsigned kUnitBits = 17;
+  static constexpr std::uint32_t kUnitMask = (1U << kUnitBits) - 1;
+  static constexpr std::uint64_t kChunksMax = 1U << (32 - kUnitBits);
+  static_assert(kChunkBytesMax / 8 <= std::uint64_t{1} << kUnitBits);
+
+  struct Slot {
+    std::uint32_t tag;  // hash bits from kTagShift on, the lowest of which choose the slot
+    std::uint32_t number;
+  };
+  static constexpr unsigned kTagShift = 5;
+  static constexpr std::uint64_t kIndexSlotsMin = 16;
+
+  struct Index {
+    Index(const fanfold_memory* of, std::uint64_t capacity)
+        : memory(of),
+          slots(static_cast<Slot*>(allocate_zeroed(of, capacity * sizeof(Slot)))),
+          mask(capacity - 1),
+          limit(capacity / 4 * 3) {}
+    Index(const Index&) = delete;
+    Index& operator=(const Index&) = delete;
+    ~Index() { release(memory, slots, (mask + 1) * sizeof(Slot)); }
+
+    void prefetch(std::uint32_t tag) const { __builtin_prefetch(slots + (tag & mask), 1); }
+    void grow(const fanfold_memory* of, std::uint64_t entries) {
+      std::uint64_t capacity = (mask + 1) * 2;
+      while (capacity / 4 * 3 < entries + 64) capacity *= 2;
+      Index larger(of, capacity);
+      for (std::uint64_t from = 0; from <= mask; ++from) {
+        if (slots[from].number == 0) continue;
+        std::uint64_t slot = slots[from].tag;
+        while (larger.slots[slot & larger.mask].number != 0) ++slot;
+        larger.slots[slot & larger.mask] = slots[from];
+      }
+      std::swap(slots, larger.slots);
+      std::swap(mask, larger.mask);
+      std::swap(limit, larger.limit);
+    }
+
+    const fanfold_memory* memory;
+    Slot* slots;
+    std::uint64_t mask;
+    std::uint64_t limit;  // of keys, before it grows
+  };
+
+  void append_long(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
+    const std::uint64_t size = long_record_bytes(key.second);
+    char* at = room(memory, size);
+    std::memcpy(at, static_cast<const void*>(&state), sizeof(F));
+    set_word(at + kMetaAt, key.meta);
+    set_word(at + kKeyAt, key.second);
+    std::memcpy(at + kLongKeyAt, reinterpret_cast<const char*>(key.first), key.second);
+    take(size);
+  }
+
+  // Where `bytes` may be written, at the end of the last chunk.
+  char* room(const fanfold_memory* memory, std::uint64_t bytes) {
+    if (last_ == nullptr || last_->used + bytes > last_->bytes) [[unlikely]]
+      next_chunk(memory, bytes);
+    return reinterpret_cast<char*>(last_) + last_->used;
+  }
+  void take(std::uint64_t bytes) {
+    last_->used += bytes;
+    bytes_ += bytes;
+    ++records_;
+  }
+
+  [[gnu::noinline]] void next_chunk(const fanfold_memory* memory, std::uint64_t bytes_needed) {
+    if (chunks_ == kChunksMax) throw std::bad_alloc();  // some gigabytes in one part of a thousand
+    const std::uint64_t grown = last_ == nullptr ? kChunkBytesMin : std::min(last_->bytes * 2, kChunkBytesGrown);
+    std::uint64_t bytes = std::max(grown, bytes_needed + sizeof(Chunk));
+    // A longer one holds one record alone: the index cannot number what begins beyond the greatest size.
+    if (bytes <= kChunkBytesMax) bytes = std::bit_ceil(bytes);
+    auto* chunk = new (allocate(memory, bytes)) Chunk{nullptr, bytes, sizeof(Chunk)};
+    (last_ == nullptr ? first_ : last_->next) = chunk;
+    last_ = chunk;
+    ++chunks_;
+  }
+
+  void swap(PartLog& other) {
+    std::swap(first_, other.first_);
+    std::swap(last_, other.last_);
+    std::swap(chunks_, other.chunks_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(records_, other.records_);
+    std::swap(folded_records_, other.folded_records_);
+    std::swap(entries_, other.entries_);
+    std::swap(key_bytes_, other.key_bytes_);
+    std::swap(compacted_bytes_, other.compacted_bytes_);
+  }
+  void reset() {
+    first_ = last_ = nullptr;
+    chunks_ = bytes_ = compacted_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
+  }
+
+  void free_chunks(const fanfold_memory* memory) {
+    for (Chunk* chunk = first_; chunk != nullptr;) {
+      Chunk* next = chunk->next;
+      release(memory, chunk, chunk->bytes);
+      chunk = next;
+    }
+    reset();
+  }
+
+  Chunk* first_ = nullptr;
+  Chunk* last_ = nullptr;
+  std::uint64_t chunks_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t compacted_bytes_ = 0;
+  std::uint64_t records_ = 0;
+  std::uint64_t folded_records_ = 0;
+  std::uint64_t entries_ = 0;
+  std::uint64_t key_bytes_ = 0;
+};
+
+}  // namespace fanfold
