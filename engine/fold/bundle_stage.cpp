@@ -198,6 +198,7 @@ void BundleStage::offered(IncarnationId from, const BundleOffer& offer, Instant 
   }
   Bundle& bundle = bundles_[id];
   bundle.manifest = offer.manifest;
+  bundle.content = offer.content;
   bundle.bytes = offer.bytes;
   for (const PartExtent& part : offer.parts) bundle.entries += part.entries;
   const auto chunks = static_cast<uint32_t>((offer.bytes + kChunkBytesMax - 1) / kChunkBytesMax);
@@ -290,7 +291,8 @@ void BundleStage::on(const BundleValidated& validated, Instant, Actions& actions
     return;
   }
   bundle.state = BundleState::kStaged;
-  actions.push_back(SendToRoot{Staged{run_, validated.bundle, bundle.manifest, bundle.bytes, bundle.entries}});
+  actions.push_back(
+      SendToRoot{Staged{run_, validated.bundle, bundle.manifest, bundle.content, bundle.bytes, bundle.entries}});
 }
 
 // ---- bundles go into the total ----------------------------------------------------------------

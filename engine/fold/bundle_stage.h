@@ -182,6 +182,7 @@ class BundleStage {
     BundleState state = BundleState::kReceiving;
     bool forgotten = false;  // while validating: freed when that ends
     Manifest manifest;
+    BundleContent content = BundleContent::kColumns;
     uint64_t bytes = 0;
     uint64_t entries = 0;
     std::vector<bool> received;

@@ -5,7 +5,9 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/assertion.h"
 #include "engine/fold/parallel.h"
+#include "engine/protocol/finished_rows.h"
 
 namespace fanfold {
 
@@ -92,6 +94,7 @@ FoldFault Total::failed(std::int32_t status, Phase phase, std::uint32_t part) co
 }
 
 FoldFault Total::validate(PackedBundle& bundle) {
+  if (bundle.content == BundleContent::kRows) return validate_rows(bundle);
   bundle.extents.assign(bundle.parts.size(), fanfold_extent{0, 0, 0});
   FoldFault fault = for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> FoldFault {
     enter(Phase::kCheck, part, bundle.id);
@@ -107,7 +110,62 @@ FoldFault Total::validate(PackedBundle& bundle) {
   return fault;
 }
 
+namespace {
+
+std::span<const std::byte> bytes_of(const fanfold_packed& part) {
+  return {reinterpret_cast<const std::byte*>(part.data), part.bytes};
+}
+
+FoldFault bad_rows(const PackedBundle& bundle, std::uint32_t part, std::string why) {
+  Cause cause;
+  cause.kind = CauseKind::kBadPartial;
+  cause.phase = Phase::kCheck;
+  cause.part = part;
+  cause.bundle = bundle.id;
+  cause.message = std::move(why);
+  return cause;
+}
+
+}  // namespace
+
+FoldFault Total::validate_rows(PackedBundle& bundle) {
+  if (!bundles_.empty()) return bad_rows(bundle, 0, "finished rows came beside other bundles");
+  std::atomic<std::uint64_t> rows = 0;
+  FoldFault fault = for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> FoldFault {
+    const Status read = read_finished(job_.schema, bytes_of(bundle.parts[part]), [&](const fanfold_batch& batch) {
+      rows.fetch_add(batch.rows, std::memory_order_relaxed);
+      return success();
+    });
+    if (!read) return bad_rows(bundle, part, read.failure().sentence);
+    return {};
+  });
+  bundle.entries = rows;
+  bundle.bytes = 0;
+  for (const fanfold_packed& part : bundle.parts) bundle.bytes += part.bytes;
+  return fault;
+}
+
+FoldFault Total::emit_rows(const PackedBundle& bundle, RowSink& rows) {
+  return for_parts(static_cast<std::uint32_t>(bundle.parts.size()), [&](std::uint32_t part) -> FoldFault {
+    const RowSink::Lent writer = rows.writer();
+    const Status read =
+        read_finished(job_.schema, bytes_of(bundle.parts[part]), [&](const fanfold_batch& batch) -> Status {
+          if (writer.rows()->emit(writer.rows()->context, &batch) == FANFOLD_OK) return success();
+          return rows.failure().value_or(Failure{ExitCode::kInternal, "rows were refused"});
+        });
+    if (read) return {};
+    Cause cause;
+    cause.kind = CauseKind::kJob;
+    cause.phase = Phase::kFinish;
+    cause.message = read.failure().sentence;
+    return cause;
+  });
+}
+
 void Total::accept(PackedBundle bundle) {
+  FANFOLD_ASSERT(bundles_.empty() ||
+                     (bundle.content == BundleContent::kColumns && bundles_.front().content == BundleContent::kColumns),
+                 "finished rows beside another bundle");
   bytes_ += bundle.bytes;
   bundles_.push_back(std::move(bundle));
 }
@@ -183,6 +241,7 @@ FoldFault Total::finish(RowSink& rows) {
   if (bundles_.empty() && keyed) return {};
   if (bundles_.size() == 1) {
     const PackedBundle& only = bundles_.front();
+    if (only.content == BundleContent::kRows) return emit_rows(only, rows);
     return for_parts(static_cast<std::uint32_t>(only.parts.size()), [&](std::uint32_t part) -> FoldFault {
       enter(Phase::kFinish, part, {});
       const RowSink::Lent writer = rows.writer();

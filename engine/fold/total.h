@@ -2,7 +2,7 @@
 // parallel on TBB. Bundles are kept packed as they came and merged as late as can be: finish() folds each
 // part of all bundles into a presized table, emits its rows and frees it while it is warm. A bundle that
 // is alone is finished straight from its packed columns. When too much is kept, compact() merges what is
-// there into one packed bundle.
+// there into one packed bundle. A bundle of rows, which its worker has finished, is alone too: its rows are emitted.
 //
 // The order of bundles never shows: folds are exact and rows are ordered by their sink. One caller at a
 // time; work runs in the arena given. The first failure wins and names phase, part and bundle.
@@ -33,6 +33,7 @@ struct FoldJob {
   const fanfold_job* job;
   const fanfold_instance* instance;
   const fanfold_memory* memory;
+  Schema schema;
   // The sentence that goes with a status other than FANFOLD_OK, asked for on the thread that got it.
   std::function<std::string(std::int32_t)> failure_text;
 };
@@ -60,6 +61,8 @@ class Total {
 
  private:
   [[nodiscard]] std::uint32_t log2_parts() const;
+  FoldFault validate_rows(PackedBundle& bundle);
+  FoldFault emit_rows(const PackedBundle& bundle, RowSink& rows);
   // Runs body(part) for all parts in parallel; stops early after a failure.
   FoldFault for_parts(std::uint32_t count, const std::function<FoldFault(std::uint32_t)>& body);
   std::int32_t fold_part(fanfold_partial* total, std::uint32_t log2_parts, std::uint32_t part);

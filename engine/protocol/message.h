@@ -380,10 +380,11 @@ struct Flush {
   RunId run = {};
   GathererAddress gatherer = {};
   uint64_t bytes_granted = 0;
+  bool finish = false;  // every shard of the run is awarded to this worker: finish the bundle, if it is the only one
   bool operator==(const Flush&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.run, self.gatherer, self.bytes_granted);
+    field(self.run, self.gatherer, self.bytes_granted, self.finish);
   }
 };
 
@@ -440,12 +441,21 @@ struct PartExtent {
   }
 };
 
+// What a bundle's bytes are.
+enum class BundleContent : uint8_t {
+  kColumns = 0,  // parts as the job packs them, to be folded
+  kRows = 1,     // the run's rows, finished where they were merged; the bundle holds every shard (finished_rows.h)
+};
+template <>
+inline constexpr BundleContent kLastOf<BundleContent> = BundleContent::kRows;
+
 // Ahead of the chunks, so that the receiver can presize. Chunk i is bytes [i x kChunkBytesMax, ...) of `bytes`.
 struct BundleOffer {
   static constexpr MessageType kType = MessageType::kBundleOffer;
   RunId run = {};
   BundleSeq seq = {};  // of the sender's incarnation
   Manifest manifest = {};
+  BundleContent content = BundleContent::kColumns;
   uint32_t log2_parts = 0;
   std::vector<PartExtent> parts = {};  // 1 << log2_parts
   uint64_t bytes = 0;                  // of all chunks
@@ -454,7 +464,8 @@ struct BundleOffer {
   bool operator==(const BundleOffer&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.run, self.seq, self.manifest, self.log2_parts, self.parts, self.bytes, self.checksum, self.ledger);
+    field(self.run, self.seq, self.manifest, self.content, self.log2_parts, self.parts, self.bytes, self.checksum,
+          self.ledger);
   }
 };
 
@@ -490,12 +501,13 @@ struct Staged {
   RunId run = {};
   BundleId bundle = {};
   Manifest manifest = {};
+  BundleContent content = BundleContent::kColumns;
   uint64_t bytes = 0;
   uint64_t entries = 0;
   bool operator==(const Staged&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.run, self.bundle, self.manifest, self.bytes, self.entries);
+    field(self.run, self.bundle, self.manifest, self.content, self.bytes, self.entries);
   }
 };
 

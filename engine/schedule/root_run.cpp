@@ -391,10 +391,18 @@ void RootScheduler::Run::gatherer_said(Message&& message, RawBytes&& raw, Instan
   }
 }
 
+// Rows are final: nothing can be folded into them, so they stand for the whole run or for nothing.
+bool RootScheduler::Run::rows_are_all(const Staged& staged) const {
+  if (staged.content != BundleContent::kRows) return true;
+  uint64_t shards = 0;
+  for (const ManifestEntry& entry : staged.manifest) shards += entry.shards.size();
+  return shards == leases_.shard_count();
+}
+
 void RootScheduler::Run::heard(const Staged& staged, Instant now, Actions& actions) {
   if (staged.run != id()) return;
   Member* member = owner_.members_.find(staged.bundle.incarnation);
-  if (folding_.contains(staged.bundle) || !owner_.manifest_counts(leases_, staged)) {
+  if (folding_.contains(staged.bundle) || !owner_.manifest_counts(leases_, staged) || !rows_are_all(staged)) {
     // Of a fenced incarnation it is only late; a live one should know better.
     statistics_.bundles_rejected += 1;
     actions.push_back(SendMessage{gatherer_, RejectBundle{id(), staged.bundle}});
@@ -567,6 +575,15 @@ std::optional<Instant> RootScheduler::Run::flush_due(const Member& member) const
   return member.first_unflushed + std::max(limits_.flush_time_min, member.unflushed_merge * limits_.flush_cost_factor);
 }
 
+// Nothing of the run is or was anywhere else: what this worker has merged is the total.
+bool RootScheduler::Run::holds_all(const Member& member) const {
+  if (leases_.shards_in(LeaseState::kAwarded) != leases_.shard_count() || !member.bundles.empty()) return false;
+  const auto& members = owner_.members_.members();
+  return std::none_of(members.begin(), members.end(), [&](const auto& other) {
+    return other.first != member.incarnation && (other.second.unflushed_leases > 0 || !other.second.bundles.empty());
+  });
+}
+
 void RootScheduler::Run::flush_workers(Instant now, Actions& actions) {
   for (auto& [incarnation, member] : owner_.members_.members()) {
     if (member.unflushed_leases == 0 || member.flush_asked) continue;
@@ -581,7 +598,7 @@ void RootScheduler::Run::flush_workers(Instant now, Actions& actions) {
     const uint64_t granted = room && member.bytes_reserved == 0 ? likely : 0;
     member.bytes_reserved += granted;
     bytes_in_flight_ += granted;
-    actions.push_back(SendMessage{incarnation, Flush{id(), address(), granted}});
+    actions.push_back(SendMessage{incarnation, Flush{id(), address(), granted, idle && holds_all(member)}});
   }
 }
 

@@ -84,6 +84,8 @@ class RootScheduler::Run {
   void grant_leases(Actions& actions);
   void tell_verdicts(Actions& actions);
   void fold_small(Actions& actions);
+  [[nodiscard]] bool holds_all(const Member& member) const;
+  [[nodiscard]] bool rows_are_all(const Staged& staged) const;
   void flush_workers(Instant now, Actions& actions);
   void grant_bundles(Instant now, Actions& actions);
   [[nodiscard]] std::optional<Instant> flush_due(const Member& member) const;

@@ -251,7 +251,7 @@ void WorkerCore::heard(const Verdicts& verdicts, Actions& actions) {
     bundle.merging += 1;
     held->second.bundle = open_bundle_;
     actions.push_back(MergePartial{held->second.slot, lease, open_bundle_});
-    if (bundle.manifest.size() + bundle.merging >= kLeasesPerBundleMax) close_open_bundle(0, actions);
+    if (bundle.manifest.size() + bundle.merging >= kLeasesPerBundleMax) close_open_bundle(0, false, actions);
   }
   for (const LeaseId lease : verdicts.dropped) {
     const auto held = held_.find(lease);
@@ -288,25 +288,26 @@ void WorkerCore::on(const PartialMerged& merged, Actions& actions) {
     return;
   }
   if (merged.bundle == open_bundle_) {
-    if (bundle.bytes >= memory_.open_bundle_bytes_max) close_open_bundle(0, actions);
+    if (bundle.bytes >= memory_.open_bundle_bytes_max) close_open_bundle(0, false, actions);
   } else {
     pack_if_merged(merged.bundle, bundle, actions);
   }
   feed_slots(actions);
 }
 
-void WorkerCore::close_open_bundle(uint64_t bytes_granted, Actions& actions) {
+void WorkerCore::close_open_bundle(uint64_t bytes_granted, bool finish, Actions& actions) {
   const BundleSeq seq = std::exchange(open_bundle_, BundleSeq{});
   Bundle& bundle = bundles_.at(seq);
   bundle.state = BundleState::kClosing;
   bundle.bytes_granted = bytes_granted;
+  bundle.finish = finish;
   pack_if_merged(seq, bundle, actions);
 }
 
 void WorkerCore::pack_if_merged(BundleSeq seq, Bundle& bundle, Actions& actions) {
   if (bundle.state != BundleState::kClosing || bundle.merging > 0) return;
   bundle.state = BundleState::kPacking;
-  actions.push_back(PackBundle{seq});
+  actions.push_back(PackBundle{seq, bundle.finish});
 }
 
 void WorkerCore::on(const BundlePacked& packed, Actions& actions) {
@@ -328,8 +329,9 @@ void WorkerCore::on(const BundlePacked& packed, Actions& actions) {
 void WorkerCore::heard(const Flush& flush, Actions& actions) {
   if (flush.run != run_ || state_ != State::kRunning) return;
   use_gatherer(flush.gatherer, actions);
-  // Nothing open: what there was is closed and asks for itself.
-  if (!open_bundle_.empty()) close_open_bundle(flush.bytes_granted, actions);
+  // Nothing open: what there was is closed and asks for itself. With another bundle on its way the open one is
+  // not the whole run, whatever the root could know.
+  if (!open_bundle_.empty()) close_open_bundle(flush.bytes_granted, flush.finish && bundles_.size() == 1, actions);
 }
 
 void WorkerCore::heard(const FlushGranted& granted, Actions& actions) {
@@ -362,6 +364,7 @@ void WorkerCore::offer(BundleSeq seq, Bundle& bundle, Actions& actions) {
   offer.run = run_;
   offer.seq = seq;
   offer.manifest = bundle.manifest;
+  offer.content = bundle.packed->content;
   offer.log2_parts = bundle.packed->log2_parts;
   offer.parts = bundle.packed->parts;
   offer.bytes = bundle.packed->bytes;

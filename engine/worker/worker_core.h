@@ -89,6 +89,7 @@ struct PartialMerged {
 };
 struct BundlePacked {
   BundleSeq bundle;
+  BundleContent content = BundleContent::kColumns;
   uint32_t log2_parts = 0;
   std::vector<PartExtent> parts;
   uint64_t bytes = 0;  // of all chunks
@@ -147,6 +148,7 @@ struct FreePartial {
 };
 struct PackBundle {
   BundleSeq bundle;
+  bool finish = false;  // it holds the whole run: pack the rows that it comes to
 };
 struct FreeBundle {
   BundleSeq bundle;
@@ -208,6 +210,7 @@ class WorkerCore {
     uint32_t merging = 0;
     uint64_t bytes = 0;          // occupied while open, then packed
     uint64_t bytes_granted = 0;  // by the Flush that closed it
+    bool finish = false;         // as it said
     std::optional<BundlePacked> packed;
     IncarnationId gatherer;  // it was offered to
   };
@@ -246,7 +249,7 @@ class WorkerCore {
   void feed_slots(Actions&);
   void close_run(Actions&);
   void finish_closing(Actions&);
-  void close_open_bundle(uint64_t bytes_granted, Actions&);
+  void close_open_bundle(uint64_t bytes_granted, bool finish, Actions&);
   void pack_if_merged(BundleSeq seq, Bundle&, Actions&);
   void offer(BundleSeq seq, Bundle&, Actions&);
   void send_chunks(BundleSeq seq, const Bundle&, uint32_t first, uint32_t count, Actions&);

@@ -41,12 +41,15 @@ RunSummary summarise(const RunRequest& request, const RunResult& result) {
     slots.seal_pack += process.slot_times.seal_pack.seconds();
     slots.wire += process.slot_times.wire.seconds();
     slots.merge += process.slot_times.merge.seconds();
+    slots.finish += process.slot_times.finish.seconds();
   }
   summary.processes.insert(summary.processes.begin(), {"root", getpid(), peak_rss_bytes()});
   const double all = summary.wall_seconds * result.slots;
-  const double busy = slots.read_map + slots.seal_pack + slots.wire + slots.merge;
-  slots.finish = std::clamp(statistics.finish.seconds() * result.slots, 0.0, std::max(all - busy, 0.0));
-  slots.idle = std::max(all - busy - slots.finish, 0.0);
+  const double busy = slots.read_map + slots.seal_pack + slots.wire + slots.merge + slots.finish;
+  // While the gatherer finishes, all slots wait for it.
+  const double finishing = std::clamp(statistics.finish.seconds() * result.slots, 0.0, std::max(all - busy, 0.0));
+  slots.finish += finishing;
+  slots.idle = std::max(all - busy - finishing, 0.0);
 
   summary.machine.cpus = cpu_count();
   summary.machine.memory_bytes = machine_memory().total_bytes;

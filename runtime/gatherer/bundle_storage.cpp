@@ -42,6 +42,7 @@ std::optional<PackedBundle> parts_of(const BundleId& id, const StoredBundle& sto
   }
   PackedBundle bundle;
   bundle.id = id;
+  bundle.content = offer.content;
   bundle.log2_parts = offer.log2_parts;
   bundle.owner = stored.bytes;
   std::uint64_t at = 0;

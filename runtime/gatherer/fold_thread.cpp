@@ -168,10 +168,10 @@ void FoldThread::do_open(const OpenRun& open) {
   }
   at.phase.store(static_cast<std::uint32_t>(Phase::kNone));
   instance_ = std::move(opened).value();
-  total_ = std::make_unique<Total>(FoldJob{&instance_->job(), instance_->handle(), account_.memory(),
+  const Schema schema = with_limit(instance_->schema(), result_limit_);
+  total_ = std::make_unique<Total>(FoldJob{&instance_->job(), instance_->handle(), account_.memory(), schema,
                                            [](std::int32_t status) { return plugin::take_failure_text(status); }},
                                    arena_, options_.positions);
-  const Schema schema = with_limit(instance_->schema(), result_limit_);
   answer(staging::Event(staging::JobOpened{run_, instance_->job().flags, pack_schema(schema)}));
 }
 

@@ -27,6 +27,7 @@ struct alignas(64) SlotClock {
   std::atomic<std::int64_t> read_map_ns = 0;
   std::atomic<std::int64_t> seal_pack_ns = 0;
   std::atomic<std::int64_t> merge_ns = 0;
+  std::atomic<std::int64_t> finish_ns = 0;
 };
 
 // The bytes of a packed bundle, as BundleOffer describes them, in segments of whole parts. Not one block:
@@ -94,7 +95,7 @@ struct WorkReport {
 };
 using ReportWork = std::function<void(WorkReport)>;
 
-// What merging and packing need of their run.
+// What merging, packing and finishing need of their run.
 struct BundleWorkplace {
   SlotPage& page;
   std::vector<SlotClock>& clocks;
@@ -124,6 +125,11 @@ class MergeWork : public SharedWork {
 
 // Measures a bundle's parts, lays out their segments, and then shares the packing of them among the slots.
 std::shared_ptr<SharedWork> pack_work(std::shared_ptr<Bundle> bundle, BundleWorkplace workplace, ReportWork report);
+
+// Finishes a bundle that holds its whole run, its parts shared among the slots, and packs the rows, of which
+// `schema` may limit the number.
+std::shared_ptr<SharedWork> finish_work(std::shared_ptr<Bundle> bundle, const Schema& schema, BundleWorkplace workplace,
+                                        ReportWork report);
 
 // What a failing callback over a bundle's part comes to.
 [[nodiscard]] Cause bundle_cause(Phase phase, BundleId bundle, std::uint32_t part, std::int32_t status,

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "runtime/plugin/bundle_checksum.h"
-#include "runtime/process/clock.h"
 #include "runtime/worker/bundle.h"
+#include "runtime/worker/bundle_calls.h"
 
 namespace fanfold::worker {
 
@@ -20,11 +20,10 @@ constexpr std::uint32_t kMeasuredPerPiece = 8;
 
 // What both rounds work on.
 struct Packing {
-  Packing(std::shared_ptr<Bundle> whole, BundleWorkplace where, ReportWork told)
-      : bundle(std::move(whole)), workplace(where), report(std::move(told)) {}
+  Packing(std::shared_ptr<Bundle> bundle, BundleWorkplace workplace, ReportWork told)
+      : calls(std::move(bundle), workplace), report(std::move(told)) {}
 
-  std::shared_ptr<Bundle> bundle;
-  BundleWorkplace workplace;
+  BundleCalls calls;
   ReportWork report;
   fanfold_partial* partial = nullptr;
   std::uint32_t log2_parts = 0;
@@ -32,55 +31,24 @@ struct Packing {
   std::vector<std::uint64_t> checksums;
   std::shared_ptr<PackedBytes> packed;
   std::vector<std::uint32_t> first_parts;  // of each segment, and behind the last
-  std::mutex mutex;                        // guards failed
-  std::optional<Cause> failed;
 
-  [[nodiscard]] bool has_failed() {
-    const std::lock_guard lock(mutex);
-    return failed.has_value();
-  }
-
-  // Runs one callback over one part, on the slot's page and clock. False: it failed.
-  template <class Call>
-  bool call(std::uint32_t slot, std::uint32_t part, Call&& callback) {
-    SlotCell& cell = workplace.page.cell(slot);
-    cell.set_part(bundle->seq(), part);
-    cell.enter(Phase::kPack);
-    const std::int32_t status = callback();
-    cell.enter(Phase::kNone);
-    cell.set_part({}, 0);
-    if (status == FANFOLD_OK) return true;
-    Cause cause =
-        bundle_cause(Phase::kPack, {workplace.page.incarnation(), bundle->seq()}, part, status, *bundle->account());
-    const std::lock_guard lock(mutex);
-    if (!failed) failed = std::move(cause);
-    return false;
+  [[nodiscard]] const fanfold_job& job() const { return calls.bundle().instance().job(); }
+  [[nodiscard]] std::atomic<std::int64_t>& clock(std::uint32_t slot) const {
+    return calls.workplace().clocks[slot].seal_pack_ns;
   }
 
   void tell() {
     BundlePacked done;
-    done.bundle = bundle->seq();
+    done.bundle = calls.bundle().seq();
     done.log2_parts = log2_parts;
     for (const fanfold_extent& extent : extents) {
       done.parts.push_back({extent.entries, extent.key_bytes, extent.packed_bytes});
     }
     done.bytes = packed == nullptr ? 0 : packed->bytes;
     done.checksum = plugin::bundle_checksum(checksums);
-    done.ledger = bundle->packed_ledger();
-    report({std::move(done), std::move(packed), std::move(failed)});
+    done.ledger = calls.bundle().packed_ledger();
+    report({std::move(done), std::move(packed), calls.take_failure()});
   }
-};
-
-class Timed {
- public:
-  Timed(Packing& packing, std::uint32_t slot) : clock_(packing.workplace.clocks[slot]), begin_(process::now()) {}
-  ~Timed() { clock_.seal_pack_ns.fetch_add((process::now() - begin_).nanoseconds, std::memory_order_relaxed); }
-  Timed(const Timed&) = delete;
-  Timed& operator=(const Timed&) = delete;
-
- private:
-  SlotClock& clock_;
-  Instant begin_;
 };
 
 // Second round. A piece is a segment.
@@ -92,24 +60,27 @@ class PackSegments : public SharedWork {
  private:
   void do_piece(std::uint32_t piece, std::uint32_t slot) override {
     Packing& all = *packing_;
-    if (all.has_failed()) return;
-    const Timed timed(all, slot);
+    if (all.calls.has_failed()) return;
+    const SlotTimer timer(all.clock(slot));
     PackedBytes::Segment& segment = all.packed->segments[piece];
     const std::uint32_t first = all.first_parts[piece];
-    if (segment.bytes != 0 &&
-        !all.call(slot, first, [&] { return all.packed->allocate(segment) ? FANFOLD_OK : FANFOLD_EXHAUSTED; })) {
+    if (segment.bytes != 0 && !all.calls.call(Phase::kPack, slot, first, [&] {
+          return all.packed->allocate(segment) ? FANFOLD_OK : FANFOLD_EXHAUSTED;
+        })) {
       return;
     }
-    const fanfold_job& job = all.bundle->instance().job();
+    const fanfold_job& job = all.job();
     std::uint8_t* at = segment.data;
     for (std::uint32_t part = first; part < all.first_parts[piece + 1]; ++part) {
       const std::uint64_t bytes = all.extents[part].packed_bytes;
-      if (!all.call(slot, part, [&] { return job.pack(all.partial, all.log2_parts, part, at, bytes); })) return;
+      if (!all.calls.call(Phase::kPack, slot, part,
+                          [&] { return job.pack(all.partial, all.log2_parts, part, at, bytes); }))
+        return;
       all.checksums[part] = plugin::part_checksum(at, bytes);
       if (padded_part(bytes) != bytes) std::fill(at + bytes, at + padded_part(bytes), std::uint8_t{0});
       at += padded_part(bytes);
       // Its table becomes the memory of the segments to come.
-      all.call(slot, part, [&] {
+      all.calls.call(Phase::kPack, slot, part, [&] {
         job.release_part(all.partial, all.log2_parts, part);
         return FANFOLD_OK;
       });
@@ -118,8 +89,8 @@ class PackSegments : public SharedWork {
 
   void finish(std::uint32_t slot) override {
     {
-      const Timed timed(*packing_, slot);
-      packing_->bundle->free_partial();
+      const SlotTimer timer(packing_->clock(slot));
+      packing_->calls.bundle().free_partial();
     }
     packing_->tell();
   }
@@ -143,19 +114,19 @@ class MeasureParts : public SharedWork {
 
   void measure(std::uint32_t part, std::uint32_t slot) {
     Packing& all = *packing_;
-    if (all.has_failed()) return;
-    const Timed timed(all, slot);
-    all.call(slot, part, [&]() -> std::int32_t {
-      fanfold_partial* partial = all.bundle->partial();
+    if (all.calls.has_failed()) return;
+    const SlotTimer timer(all.clock(slot));
+    all.calls.call(Phase::kPack, slot, part, [&]() -> std::int32_t {
+      fanfold_partial* partial = all.calls.bundle().partial();
       if (partial == nullptr) return FANFOLD_EXHAUSTED;
-      return all.bundle->instance().job().extent(partial, all.log2_parts, part, &all.extents[part]);
+      return all.job().extent(partial, all.log2_parts, part, &all.extents[part]);
     });
   }
 
   void finish(std::uint32_t slot) override {
     Packing& all = *packing_;
-    if (all.has_failed()) return all.tell();
-    all.partial = all.bundle->partial();
+    if (all.calls.has_failed()) return all.tell();
+    all.partial = all.calls.bundle().partial();
     std::uint64_t entries = 0;
     for (const fanfold_extent& extent : all.extents) entries += extent.entries;
     if (all.log2_parts != 0 && entries < FANFOLD_ONE_PART_ENTRIES) {
@@ -163,17 +134,17 @@ class MeasureParts : public SharedWork {
       all.log2_parts = 0;
       all.extents.assign(1, fanfold_extent{0, 0, 0});
       measure(0, slot);
-      if (all.has_failed()) return all.tell();
+      if (all.calls.has_failed()) return all.tell();
     }
     all.checksums.assign(all.extents.size(), 0);
     lay_out();
-    all.workplace.slots.share(std::make_shared<PackSegments>(packing_));
+    all.calls.workplace().slots.share(std::make_shared<PackSegments>(packing_));
   }
 
   // Whole parts in order, as many as fit a segment and one at least.
   void lay_out() {
     Packing& all = *packing_;
-    all.packed = std::make_shared<PackedBytes>(all.bundle->account());
+    all.packed = std::make_shared<PackedBytes>(all.calls.bundle().account());
     auto& segments = all.packed->segments;
     std::uint64_t offset = 0;
     for (std::uint32_t part = 0; part < all.extents.size(); ++part) {

@@ -2,6 +2,7 @@
 #include "runtime/worker/executor.h"
 
 #include <malloc.h>
+#include <tbb/global_control.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -225,8 +226,9 @@ class Executor {
   void perform(PackBundle& pack) {
     const auto bundle = bundles_.find(pack.bundle);
     FANFOLD_ASSERT(bundle != bundles_.end(), "a bundle to be packed is not here");
-    slots_.share(
-        pack_work(bundle->second, workplace(), [this](WorkReport report) { reports_.put(std::move(report)); }));
+    ReportWork report = [this](WorkReport done) { reports_.put(std::move(done)); };
+    slots_.share(pack.finish ? finish_work(bundle->second, work_->schema(), workplace(), std::move(report))
+                             : pack_work(bundle->second, workplace(), std::move(report)));
   }
 
   void perform(FreeBundle& free) {
@@ -322,12 +324,13 @@ class Executor {
         times.read_map += Duration{clock.read_map_ns.load(std::memory_order_relaxed)};
         times.seal_pack += Duration{clock.seal_pack_ns.load(std::memory_order_relaxed)};
         times.merge += Duration{clock.merge_ns.load(std::memory_order_relaxed)};
+        times.finish += Duration{clock.finish_ns.load(std::memory_order_relaxed)};
       }
     }
     const Instant now = process::now();
     if (wire_begin_) wire_ += now - *wire_begin_;
     const Duration all = (now - run_begin_) * slots_.count();
-    const Duration rest = std::max(all - times.read_map - times.seal_pack - times.merge, Duration{});
+    const Duration rest = std::max(all - times.read_map - times.seal_pack - times.merge - times.finish, Duration{});
     times.wire = std::min(rest, wire_ * slots_.count());
     times.idle = rest - times.wire;
     return times;
@@ -366,6 +369,8 @@ class Executor {
 
 void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obituary> obituary) {
   install_crash_marks();
+  // Slots are this process's threads: what is sorted here is sorted by the slot that asks.
+  const tbb::global_control no_more_threads(tbb::global_control::max_allowed_parallelism, 1);
   // Frames of a megabyte come and go: from a warm heap, not mapped and unmapped each.
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);

@@ -70,6 +70,7 @@ std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open,
 
   work->run_ = open.run;
   work->memory_bytes_ = open.memory_bytes;
+  work->schema_ = with_limit(work->instance_->schema(), open.result_limit);
   work->small_bytes_max_ = std::min<std::uint64_t>(open.small_partial_bytes_max, kSmallPartialBytesMax);
   work->memory_ = split_memory(open.memory_bytes, page.slots());
   work->partials_ = std::make_unique<PartialStore>(*work->instance_, pool, page.slots());

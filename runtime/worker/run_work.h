@@ -49,6 +49,8 @@ class RunWork {
   [[nodiscard]] std::vector<SlotClock>& clocks() { return clocks_; }
   [[nodiscard]] const MemorySplit& memory() const { return memory_; }
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
+  // Of the rows wanted: the job's, with the run's own limit.
+  [[nodiscard]] const Schema& schema() const { return schema_; }
 
   // On the slot's thread: maps, seals and, where asked for and small enough, packs a lease.
   LeaseReport map_lease(const StartLease& start);
@@ -70,6 +72,7 @@ class RunWork {
   RunId run_;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t small_bytes_max_ = 0;
+  Schema schema_;
   MemorySplit memory_;
   Plan plan_;
   std::unique_ptr<plugin::Plugin> plugin_;

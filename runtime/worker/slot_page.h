@@ -19,7 +19,7 @@ struct alignas(64) SlotCell {
   std::uint64_t lease = 0;               // being mapped or sealed; 0: none
   std::uint64_t shard = 0;               // of that lease
   std::uint64_t position = kNoPosition;  // fanfold_shard::position: offset of the record
-  std::uint64_t bundle = 0;              // being merged into or packed
+  std::uint64_t bundle = 0;              // being merged into, packed or finished
   std::uint32_t part = 0;                // of that bundle
   std::uint32_t phase = 0;               // of fanfold::Phase; kNone: no user code runs
 

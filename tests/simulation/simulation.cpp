@@ -136,6 +136,7 @@ class World {
     std::unique_ptr<Session> root;
     std::unique_ptr<SessionHub> hub;
     std::map<BundleId, Bytes> staged;
+    std::set<BundleId> rows;  // of those, whose content is finished
     Partial total;
     std::vector<bool> counted;  // by shard
   };
@@ -648,12 +649,14 @@ void World::perform(NodeId id, WorkerNode& node, worker::Action& action) {
     if (node.partials.erase(free_partial->lease) == 0) problem("a partial was freed that is not there");
   } else if (auto* pack = std::get_if<worker::PackBundle>(&action)) {
     const BundleSeq seq = pack->bundle;
-    after(id, between(microseconds(10), milliseconds(2)), [this, id, seq] {
+    const auto content = pack->finish ? BundleContent::kRows : BundleContent::kColumns;
+    after(id, between(microseconds(10), milliseconds(2)), [this, id, seq, content] {
       WorkerBundle& bundle = workers_.at(id).bundles.at(seq);
       Bytes packed = bundle.partial.pack();
       packed.resize(packed.size() + filler_bytes_);
       worker::BundlePacked done;
       done.bundle = seq;
+      done.content = content;
       done.parts = {PartExtent{bundle.partial.sums.size(), 0, packed.size()}};
       done.bytes = packed.size();
       done.checksum = filler_bytes_ > 0 ? 0 : checksum(packed);
@@ -727,6 +730,7 @@ void World::perform(NodeId id, GathererNode& node, staging::Action& action) {
     });
   } else if (auto* receive = std::get_if<staging::ReceiveBundle>(&action)) {
     node.staged[receive->bundle].resize(receive->offer.bytes);
+    if (receive->offer.content == BundleContent::kRows) node.rows.insert(receive->bundle);
   } else if (auto* store = std::get_if<staging::StoreChunk>(&action)) {
     std::memcpy(node.staged.at(store->bundle).data() + store->offset, store->bytes.view.data(),
                 store->bytes.view.size());
@@ -737,7 +741,14 @@ void World::perform(NodeId id, GathererNode& node, staging::Action& action) {
   } else if (auto* fold_staged = std::get_if<staging::FoldStaged>(&action)) {
     after(id, between(microseconds(10), milliseconds(3)), [this, id, bundle = fold_staged->bundle] {
       GathererNode& gatherer = gatherers_.at(id);
+      if (gatherer.rows.contains(bundle)) {
+        if (!gatherer.total.sums.empty()) problem("finished rows came beside other bundles");
+        report_.finished_bundles += 1;
+      }
       fold(gatherer, Partial::unpack(gatherer.staged.at(bundle)));
+      if (gatherer.rows.contains(bundle) && std::count(gatherer.counted.begin(), gatherer.counted.end(), false) > 0) {
+        problem("finished rows are not the whole run");
+      }
       gatherer.staged.erase(bundle);
       gatherer_step(id, staging::BundleFolded{bundle});
     });

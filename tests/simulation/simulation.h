@@ -44,6 +44,7 @@ struct Report {
   uint64_t shards = 0;
   uint64_t leases = 0;
   uint64_t bundles = 0;
+  uint64_t finished_bundles = 0;  // whole runs, finished at their worker
   uint64_t small_partials = 0;
   uint64_t late_words = 0;
   uint64_t bundles_rejected = 0;

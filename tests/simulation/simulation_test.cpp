@@ -30,6 +30,7 @@ TEST(Simulation, EveryScheduleGivesTheTwinsAnswerAndCountsEveryShardOnce) {
   std::array<uint64_t, kInjectedKinds> injected{};
   uint64_t chunks = 0;
   uint64_t bundles = 0;
+  uint64_t finished_bundles = 0;
   uint64_t small_partials = 0;
   uint64_t late_words = 0;
   uint64_t rejected = 0;
@@ -39,6 +40,7 @@ TEST(Simulation, EveryScheduleGivesTheTwinsAnswerAndCountsEveryShardOnce) {
     for (std::size_t kind = 0; kind < kInjectedKinds; ++kind) injected[kind] += report.injected[kind];
     chunks += report.chunks;
     bundles += report.bundles;
+    finished_bundles += report.finished_bundles;
     small_partials += report.small_partials;
     late_words += report.late_words;
     rejected += report.bundles_rejected;
@@ -49,6 +51,8 @@ TEST(Simulation, EveryScheduleGivesTheTwinsAnswerAndCountsEveryShardOnce) {
   }
   // The paths that only faults lead to were taken, too.
   EXPECT_GT(chunks, bundles);
+  EXPECT_GT(finished_bundles, 0u);
+  EXPECT_LT(finished_bundles, bundles);
   EXPECT_GT(small_partials, 0u);
   EXPECT_GT(late_words, 0u);
   EXPECT_GT(rejected, 0u);

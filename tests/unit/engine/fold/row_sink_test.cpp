@@ -369,7 +369,8 @@ struct ScarceMemory {
                         [](void* context, void* block, std::uint64_t given) {
                           static_cast<ScarceMemory*>(context)->bytes -= given;
                           ::operator delete(block);
-                        }};
+                        },
+                        0};
 };
 
 TEST(RowSink, SaysThatTheBudgetIsExceededWhenMemoryIsRefusedAndGivesAllOfItBack) {

@@ -121,7 +121,7 @@ class RootHarness {
     said(kGatherer, staged(worker, seq, leases));
   }
   static Staged staged(uint64_t worker, uint64_t seq, const std::vector<LeaseGrant>& leases) {
-    Staged message{kRun, {id(worker), BundleSeq{seq}}, {}, 1000, 10};
+    Staged message{kRun, {id(worker), BundleSeq{seq}}, {}, BundleContent::kColumns, 1000, 10};
     for (const LeaseGrant& lease : leases) message.manifest.push_back({lease.lease, lease.shards});
     return message;
   }

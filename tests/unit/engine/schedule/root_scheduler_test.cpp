@@ -328,6 +328,75 @@ TEST(Scheduler, FlushesAWorkerWhenNothingMoreWillComeToIt) {
   EXPECT_GE(flushes[0].bytes_granted, 2000u) << "what its partials held fits, so no round trip is needed";
 }
 
+TEST(Scheduler, HasTheWorkerThatHoldsTheWholeRunFinishIt) {
+  RootHarness root{{.shards = 4}};
+  root.join_gatherer();
+  root.join(1);
+  const auto leases = root.map_all(1);
+  const auto flushes = root.take<Flush>(1);
+  ASSERT_EQ(flushes.size(), 1u);
+  EXPECT_TRUE(flushes[0].finish);
+  Staged staged = RootHarness::staged(1, 1, leases);
+  staged.content = BundleContent::kRows;
+  root.said(RootHarness::kGatherer, staged);
+  EXPECT_EQ(root.take<FoldBundle>(RootHarness::kGatherer).size(), 1u);
+}
+
+TEST(Scheduler, HasNobodyFinishWhatAnotherWorkerOrAnEarlierBundleHasAPartOf) {
+  RootHarness shared{{.shards = 6}};
+  shared.join_gatherer();
+  shared.join(1);
+  shared.join(2);
+  shared.map_all(1);
+  shared.map_all(2);
+  shared.map_all(1);
+  for (const uint64_t worker : {1, 2}) {
+    for (const Flush& flush : shared.take<Flush>(worker)) EXPECT_FALSE(flush.finish) << worker;
+  }
+
+  RootHarness early{{.shards = 40}};
+  early.join_gatherer();
+  early.join(1);
+  const auto first = early.grants(1);
+  early.end_lease(1, first[0]);
+  early.stage(1, 1, {first[0]});
+  for (std::size_t i = 1; i < first.size(); ++i) early.end_lease(1, first[i]);
+  early.map_all(1);
+  const auto flushes = early.take<Flush>(1);
+  ASSERT_FALSE(flushes.empty());
+  for (const Flush& flush : flushes) EXPECT_FALSE(flush.finish);
+}
+
+TEST(Scheduler, RejectsRowsThatAreNotTheWholeRun) {
+  RootHarness root{{.shards = 40}};
+  root.join_gatherer();
+  root.join(1);
+  const auto leases = root.grants(1);
+  root.end_lease(1, leases[0]);
+  Staged staged = RootHarness::staged(1, 1, {leases[0]});
+  staged.content = BundleContent::kRows;
+  root.said(RootHarness::kGatherer, staged);
+  EXPECT_EQ(root.take<RejectBundle>(RootHarness::kGatherer).size(), 1u);
+  EXPECT_TRUE(root.take<FoldBundle>(RootHarness::kGatherer).empty());
+  EXPECT_TRUE(root.fenced(1));
+}
+
+TEST(Scheduler, TellsOfAGathererOnceThoughItDiesBeforeAllHaveSaidGoodbye) {
+  RootHarness root{{.shards = 1}};
+  root.join_gatherer();
+  root.join(1);
+  root.stage(1, 1, root.map_all(1));
+  root.fold(1, 1);
+  root.said(RootHarness::kGatherer, Finished{RootHarness::kRun, 0, 0, {}, {}, {}});
+  Goodbye goodbye;
+  goodbye.run = RootHarness::kRun;
+  root.said(RootHarness::kGatherer, goodbye);
+  root.step(GathererDied{root.gatherer_life, RootHarness::killed()});
+  root.said(1, goodbye);
+  ASSERT_EQ(root.ended.size(), 1u);
+  EXPECT_EQ(root.ended[0].statistics.processes.size(), 2u);
+}
+
 TEST(Scheduler, FlushesOnlyOnceTheGathererHasOpenedTheRun) {
   RootHarness root{{.shards = 1}};
   root.join(1);

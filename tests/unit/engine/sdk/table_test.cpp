@@ -88,7 +88,7 @@ void read_rows(const Part& part, Rows& rows) {
 }
 
 template <class Kind>
-Rows rows_of(const TextTable<Kind>& table, unsigned log2_parts) {
+Rows rows_of(TextTable<Kind>& table, unsigned log2_parts) {
   Rows rows;
   for (unsigned part = 0; part < 1U << log2_parts; ++part) read_rows(table.part(log2_parts, part), rows);
   return rows;
@@ -126,7 +126,7 @@ struct PackedPart {
 };
 
 template <class Kind>
-PackedPart pack_part(const TextTable<Kind>& table, unsigned log2_parts, unsigned part) {
+PackedPart pack_part(TextTable<Kind>& table, unsigned log2_parts, unsigned part) {
   const fanfold_extent extent = table.extent(log2_parts, part);
   PackedPart packed{log2_parts, part, extent.packed_bytes,
                     AlignedBytes(extent.packed_bytes / 8 + 2, ~std::uint64_t{0})};
@@ -141,11 +141,9 @@ PackedPart pack_part(const TextTable<Kind>& table, unsigned log2_parts, unsigned
   return packed;
 }
 
-// A table as it arrives at the gatherer: packed into one part or many, then folded into one part or many. The
-// packed bytes stay with `kept`, for long keys are borrowed from them.
+// A table as it arrives at the gatherer: packed into one part or many, then folded into one part or many.
 template <class Kind>
-void send(Random& random, const TextTable<Kind>& table, TextTable<Kind>& total, unsigned total_log2_parts,
-          std::vector<PackedPart>& kept) {
+void send(Random& random, TextTable<Kind>& table, TextTable<Kind>& total, unsigned total_log2_parts) {
   const unsigned log2_parts = below(random, 2) == 0 ? 0 : FANFOLD_LOG2_PARTS_MAX;
   std::vector<PackedPart> parts;
   for (unsigned part = 0; part < 1U << log2_parts; ++part) parts.push_back(pack_part<Kind>(table, log2_parts, part));
@@ -158,7 +156,6 @@ void send(Random& random, const TextTable<Kind>& table, TextTable<Kind>& total, 
       EXPECT_TRUE(total.fold(total_log2_parts, to, log2_parts, parts[from].bytes()));
     }
   }
-  for (PackedPart& part : parts) kept.push_back(std::move(part));
 }
 
 template <class Kind>
@@ -178,7 +175,6 @@ void keeps_the_law(std::uint64_t seed) {
     // Shards: any records, any number.
     std::vector<std::vector<Record>> shards(1 + below(random, 12));
     for (const Record& record : records) shards[below(random, shards.size())].push_back(record);
-    std::vector<PackedPart> kept;
     std::vector<std::unique_ptr<TextTable<Kind>>> tables;
     for (const auto& shard : shards) {
       tables.push_back(std::make_unique<TextTable<Kind>>());
@@ -202,7 +198,7 @@ void keeps_the_law(std::uint64_t seed) {
       } else {
         TextTable<Kind> bundle;
         bundle.merge(std::move(*right));
-        send<Kind>(random, bundle, *total, below(random, 2) == 0 ? 0 : FANFOLD_LOG2_PARTS_MAX, kept);
+        send<Kind>(random, bundle, *total, below(random, 2) == 0 ? 0 : FANFOLD_LOG2_PARTS_MAX);
       }
       left = std::move(total);
     }
@@ -361,7 +357,8 @@ TEST(KeyedTable, ThrowsWhereMemoryIsRefusedAndGivesAllOfItBack) {
   bool refused = true;
   for (std::size_t blocks = 0; refused; blocks += blocks < 40 ? 1 : 1 + blocks / 3) {
     Miser miser{blocks};
-    const fanfold_memory memory{sizeof(fanfold_memory), 0, &miser, Miser::give, Miser::give_zeroed, Miser::take_back};
+    const fanfold_memory memory{sizeof(fanfold_memory), 0, &miser, Miser::give, Miser::give_zeroed,
+                                Miser::take_back,       0};
     {
       TextTable<Summing> table(&memory);
       TextTable<Summing> total(&memory);

@@ -60,8 +60,8 @@ class WorkerHarness {
   void merged(const LeaseGrant& grant, uint64_t bundle, uint64_t bundle_bytes) {
     step(PartialMerged{grant.lease, BundleSeq{bundle}, microseconds(5), bundle_bytes});
   }
-  void packed(uint64_t bundle, uint64_t bytes) {
-    step(BundlePacked{BundleSeq{bundle}, 0, {PartExtent{1, 1, bytes}}, bytes, 7, {}});
+  void packed(uint64_t bundle, uint64_t bytes, BundleContent content = BundleContent::kColumns) {
+    step(BundlePacked{BundleSeq{bundle}, content, 0, {PartExtent{1, 1, bytes}}, bytes, 7, {}});
   }
   // Maps, awards and merges a lease into bundle 1.
   void complete(const LeaseGrant& grant_of, uint64_t bundle = 1, uint64_t bundle_bytes = 100) {
@@ -284,6 +284,31 @@ TEST(Worker, SendsABundleThatFitsTheFlushWithoutAsking) {
   const auto told = worker.told_root<FlushWanted>();
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].sending_to, gatherer(9).incarnation);
+}
+
+TEST(Worker, FinishesTheBundleThatHoldsTheWholeRunAndOffersItsRows) {
+  WorkerHarness worker;
+  worker.complete(lease(1, 0, 1));
+  worker.root(Flush{kRun, gatherer(9), 1000, true});
+  const auto packs = worker.take<PackBundle>();
+  ASSERT_EQ(packs.size(), 1u);
+  EXPECT_TRUE(packs[0].finish);
+  worker.packed(1, 64, BundleContent::kRows);
+  const auto sends = worker.take<SendToGatherer>();
+  EXPECT_EQ(std::get<BundleOffer>(sends.back().message).content, BundleContent::kRows);
+}
+
+TEST(Worker, DoesNotFinishABundleBesideWhichThereIsAnother) {
+  WorkerHarness worker(1, 400);  // an open bundle of 100 bytes is closed
+  worker.complete(lease(1, 0, 1), 1, 100);
+  ASSERT_EQ(worker.take<PackBundle>().size(), 1u);
+  worker.complete(lease(2, 1, 2), 2, 50);
+  // The root could not know of the first when it said so.
+  worker.root(Flush{kRun, gatherer(9), 1000, true});
+  const auto packs = worker.take<PackBundle>();
+  ASSERT_EQ(packs.size(), 1u);
+  EXPECT_EQ(packs[0].bundle, BundleSeq{2});
+  EXPECT_FALSE(packs[0].finish);
 }
 
 TEST(Worker, AsksForALargerBundleAndSendsItWhenGranted) {

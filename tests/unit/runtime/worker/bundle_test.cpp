@@ -21,8 +21,10 @@ class Workshop {
  public:
   explicit Workshop(const TestJob& job) : job_(job), store_(job.instance(), pool_, kSlots), clocks_(kSlots) {}
 
-  // Leases of `unit` shards each, merged while others are being merged, then packed.
-  WorkReport bundle_of(const Source& source, std::uint64_t unit, std::uint64_t hard_bytes = kPlenty) {
+  // Leases of `unit` shards each, merged while others are being merged, then packed, or finished with the rows
+  // that `finish` limits.
+  WorkReport bundle_of(const Source& source, std::uint64_t unit, std::uint64_t hard_bytes = kPlenty,
+                       const Schema* finish = nullptr) {
     const Plan plan = Plan::make({source}, PlanOptions{}).value();
     const auto leases = static_cast<std::ptrdiff_t>((plan.shard_count() + unit - 1) / unit);
     auto bundle = std::make_shared<Bundle>(BundleSeq{1}, job_.instance(), pool_, hard_bytes);
@@ -57,10 +59,11 @@ class Workshop {
     for (WorkReport& report : merged) {
       if (report.failed) return std::move(report);
     }
-    slots.share(pack_work(bundle, workplace, [&](WorkReport report) {
+    const ReportWork tell = [&](WorkReport report) {
       packed = std::move(report);
       packs.count_down();
-    }));
+    };
+    slots.share(finish != nullptr ? finish_work(bundle, *finish, workplace, tell) : pack_work(bundle, workplace, tell));
     packs.wait();
     return packed;
   }
@@ -75,6 +78,7 @@ class Workshop {
       std::memcpy(data + at, chunk.view.data(), chunk.view.size());
     }
     PackedBundle bundle;
+    bundle.content = told.content;
     bundle.log2_parts = told.log2_parts;
     bundle.owner = bytes;
     std::vector<std::uint64_t> checksums;
@@ -91,11 +95,11 @@ class Workshop {
     tbb::task_arena arena(2);
     std::vector<FoldPosition> positions(8);
     plugin::MemoryAccount account(&pool_, kPlenty, kPlenty, nullptr);
-    Total total(FoldJob{&job_.instance().job(), job_.instance().handle(), account.memory(),
+    Total total(FoldJob{&job_.instance().job(), job_.instance().handle(), account.memory(), job_.instance().schema(),
                         [](std::int32_t status) { return plugin::take_failure_text(status); }},
                 arena, positions.data());
     EXPECT_FALSE(total.validate(bundle));
-    for (std::uint32_t part = 0; part < told.parts.size(); ++part) {
+    for (std::uint32_t part = 0; part < bundle.extents.size(); ++part) {
       EXPECT_EQ(bundle.extents[part].entries, told.parts[part].entries);
       EXPECT_EQ(bundle.extents[part].key_bytes, told.parts[part].key_bytes);
     }
@@ -157,6 +161,37 @@ TEST(Bundle, OfAJobWithoutKeysIsOnePart) {
   const TestJob job("tests/jobs/noop");
   Workshop workshop(job);
   const WorkReport report = workshop.bundle_of(range(0, 1000, 1), 10);
+  ASSERT_FALSE(report.failed);
+  EXPECT_EQ(workshop.rows_of(report, 64), (std::vector<std::vector<std::int64_t>>{{1000}}));
+}
+
+TEST(Bundle, FinishedWhereItLiesGivesTheRowsThatFoldingItWouldGive) {
+  for (const char* modulus : {"200000", "3"}) {
+    const TestJob job("tests/jobs/numbers", {{"modulus", modulus}});
+    Workshop workshop(job);
+    const Source numbers = range(0, 600'000, 1000);
+    const auto expected = workshop.rows_of(workshop.bundle_of(numbers, 20), 1U << 20);
+    Schema schema = job.instance().schema();
+    const WorkReport all = workshop.bundle_of(numbers, 20, kPlenty, &schema);
+    ASSERT_FALSE(all.failed);
+    EXPECT_EQ(std::get<BundlePacked>(all.event).content, BundleContent::kRows);
+    EXPECT_EQ(workshop.rows_of(all, 1U << 20), expected);
+    // With a limit only rows travel that may be wanted, in one part.
+    schema.limit = 2;
+    const WorkReport few = workshop.bundle_of(numbers, 20, kPlenty, &schema);
+    ASSERT_FALSE(few.failed);
+    EXPECT_EQ(std::get<BundlePacked>(few.event).log2_parts, 0U);
+    EXPECT_LT(std::get<BundlePacked>(few.event).bytes, 1000U);
+    const auto rows = workshop.rows_of(few, 64);
+    EXPECT_EQ(rows, (std::vector(expected.begin(), expected.begin() + 2)));
+  }
+}
+
+TEST(Bundle, FinishedWhereItLiesMayHaveNoKeysAtAll) {
+  const TestJob job("tests/jobs/noop");
+  Workshop workshop(job);
+  const Schema schema = job.instance().schema();
+  const WorkReport report = workshop.bundle_of(range(0, 1000, 1), 10, kPlenty, &schema);
   ASSERT_FALSE(report.failed);
   EXPECT_EQ(workshop.rows_of(report, 64), (std::vector<std::vector<std::int64_t>>{{1000}}));
 }
