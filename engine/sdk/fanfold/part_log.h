@@ -100,8 +100,9 @@ class PartLog {
   // What its records occupy, and how many keys of how many bytes stand in it; the latter once folded.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t records() const { return records_; }
-  // What they occupied when it was last made compact.
-  [[nodiscard]] std::uint64_t compacted_bytes() const { return compacted_bytes_; }
+  // What they may occupy before they are folded, as its owner likes: kept here, forgotten by clear().
+  [[nodiscard]] std::uint64_t room_bytes() const { return room_bytes_; }
+  void set_room_bytes(std::uint64_t bytes) { room_bytes_ = bytes; }
   [[nodiscard]] std::uint64_t entries() const { return entries_; }
   [[nodiscard]] std::uint64_t key_bytes() const { return key_bytes_; }
 
@@ -223,7 +224,6 @@ class PartLog {
     living.folded_records_ = living.records_;
     living.entries_ = entries_;
     living.key_bytes_ = key_bytes_;
-    living.compacted_bytes_ = living.bytes_;
     free_chunks(memory);
     swap(living);
   }
@@ -350,11 +350,11 @@ class PartLog {
     std::swap(folded_records_, other.folded_records_);
     std::swap(entries_, other.entries_);
     std::swap(key_bytes_, other.key_bytes_);
-    std::swap(compacted_bytes_, other.compacted_bytes_);
+    std::swap(room_bytes_, other.room_bytes_);
   }
   void reset() {
     first_ = last_ = nullptr;
-    chunks_ = bytes_ = compacted_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
+    chunks_ = bytes_ = room_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
   }
 
   void free_chunks(const fanfold_memory* memory) {
@@ -370,7 +370,7 @@ class PartLog {
   Chunk* last_ = nullptr;
   std::uint64_t chunks_ = 0;
   std::uint64_t bytes_ = 0;
-  std::uint64_t compacted_bytes_ = 0;
+  std::uint64_t room_bytes_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t folded_records_ = 0;
   std::uint64_t entries_ = 0;

@@ -338,7 +338,7 @@ class Table {
   // A log beyond this goes to the partial's own parts: it has left the cache anyhow.
   static constexpr std::uint64_t kLogBytesMax = 24U << 20;
 
-  // How much a part may hold before its records are folded to make room, where memory is plenty, and at least.
+  // How much a part may hold before its records are folded to make room: where memory is plenty, and at first.
   static constexpr std::uint64_t kPartBytesMax = 1U << 20;
   static constexpr std::uint64_t kPartBytesMin = 16U << 10;
 
@@ -437,17 +437,65 @@ class Table {
     bool moved = false;  // as bytes
   };
 
+  // Entries of a log on their way into parts, as many as stay in the cache. Those of one key are folded here: what
+  // falls out of a hot table often comes again soon, and memory that is not touched is the cheapest.
+  struct Window {
+    static constexpr std::uint32_t kEntriesMax = 2048;
+    static constexpr std::uint32_t kSlots = 2 * kEntriesMax;
+    Entry* entries[kEntriesMax];
+    std::uint32_t filled = 0;
+    std::uint16_t slots[kSlots] = {};  // number + 1 of an entry, or 0
+
+    void add(Entry& entry) {
+      for (std::uint64_t at = entry.key.meta >> 5;; ++at) {
+        std::uint16_t& slot = slots[at % kSlots];
+        if (slot == 0) {
+          entries[filled++] = &entry;
+          slot = static_cast<std::uint16_t>(filled);
+          return;
+        }
+        Entry& other = *entries[slot - 1];
+        if (other.key.meta == entry.key.meta && same_key(other.key, entry.key)) {
+          other.state.merge(std::move(entry.state));
+          if constexpr (!kPlain) std::destroy_at(&entry.state);
+          entry.key.meta = 0;
+          return;
+        }
+      }
+    }
+    void clear() {
+      filled = 0;
+      std::memset(slots, 0, sizeof slots);
+    }
+  };
+
+  // Of keys whose meta is the same.
+  static bool same_key(const EncodedKey& left, const EncodedKey& right) {
+    if (left.second != right.second) return false;
+    if ((left.meta & kKeyCodeMask) != kLongKey) return left.first == right.first;
+    return std::memcmp(reinterpret_cast<const char*>(left.first), reinterpret_cast<const char*>(right.first),
+                       left.second) == 0;
+  }
+
+  // Empties a work part of a log. Where memory is refused in the midst, what was not taken is still in it.
   void take_log(Table& from, unsigned work_part) {
     if (from.log_ == nullptr || from.log_[work_part].first == nullptr) return;
     PartLog<F>* logs = make_parts() + work_part * kPartsPerWorkPart;
-    constexpr unsigned kShift = 64 - kLog2Parts;
-    for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) {
-      // From the end, so that a block holds what has not gone at any time.
-      for (; block->fill > 0; --block->fill) {
-        const Entry& entry = block->entries[block->fill - 1];
-        logs[(entry.key.meta >> kShift) % kPartsPerWorkPart].append(memory_, entry.key, entry.state);
+    Window window;
+    const auto take_window = [&] {
+      for (std::uint32_t index = 0; index < window.filled; ++index) {
+        Entry& entry = *window.entries[index];
+        logs[(entry.key.meta >> (64 - kLog2Parts)) % kPartsPerWorkPart].append(memory_, entry.key, entry.state);
+        entry.key.meta = 0;
       }
+      window.clear();
+    };
+    for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) {
+      for (std::uint64_t index = 0; index < block->fill; ++index) window.add(block->entries[index]);
+      if (window.filled > Window::kEntriesMax - kBlockEntries) take_window();
     }
+    take_window();
+    for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) block->fill = 0;
     for (unsigned index = 0; index < kPartsPerWorkPart; ++index) keep_small(logs[index]);
   }
 
@@ -469,12 +517,16 @@ class Table {
     keep_small(to);
   }
 
-  // Records of one key add up: a part that has outgrown its share of the room is folded, each time twice
-  // what was left of it, so that each record is read a few times at most.
+  // Records of one key add up. A part is folded early on, to see; where little of it was left it is kept that
+  // small, else it may first fill its share of the room. Each time it may grow to a multiple of what was left, so
+  // that each record is read a few times at most.
   void keep_small(PartLog<F>& log) {
+    if (log.bytes() <= std::max(kPartBytesMin, log.room_bytes())) return;
+    const std::uint64_t before = log.bytes();
+    log.compact(memory_);
     const std::uint64_t share = memory_->soft_bytes == 0 ? kPartBytesMax : memory_->soft_bytes / kParts / 4 * 3;
-    const std::uint64_t room = std::clamp(share, kPartBytesMin, kPartBytesMax);
-    if (log.bytes() > std::max(room, 2 * log.compacted_bytes())) log.compact(memory_);
+    const bool repeats = log.bytes() < before / 4;
+    log.set_room_bytes(repeats ? 4 * log.bytes() : std::max(std::min(share, kPartBytesMax), 2 * log.bytes()));
   }
 
   void free_parts() {
@@ -489,7 +541,10 @@ class Table {
     if constexpr (!kPlain) {
       for (unsigned work_part = 0; log_ != nullptr && work_part < kWorkParts; ++work_part) {
         for (Block* block = log_[work_part].first; block != nullptr; block = block->next) {
-          for (std::uint64_t index = 0; index < block->fill; ++index) std::destroy_at(&block->entries[index].state);
+          for (std::uint64_t index = 0; index < block->fill; ++index) {
+            Entry& entry = block->entries[index];
+            if (entry.key.meta != 0) std::destroy_at(&entry.state);  // 0: it was taken elsewhere
+          }
         }
       }
     }
