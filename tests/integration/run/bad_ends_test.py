@@ -20,8 +20,8 @@ class BadEnds(RunTest):
         os.mkfifo(self.folder / "fifo")
         twin = ["--sequential"] if sequential else []
 
-        def hang(at):
-            return {"arguments": ["run", MISBEHAVE, "range:0..3000", "--shard-items", 1, "--do", "hang", "--at", at, *twin],
+        def hang(at, *flags):
+            return {"arguments": ["run", MISBEHAVE, "range:0..3000", "--shard-items", 1, "--do", "hang", "--at", at, *twin, *flags],
                     "environment": {"FANFOLD_MISBEHAVE_WITNESS": str(self.witness)}, "reached": lambda run: self.called(at)}
 
         def loads(*flags):
@@ -46,7 +46,8 @@ class BadEnds(RunTest):
             phases["listing inputs"] = {"arguments": ["run", "wordcount", "--files-from", "-"], "stdin": subprocess.PIPE,
                                         "reached": lambda run: True}
             phases["describing"] = loads("--at", "map")
-            phases["packing"] = hang("pack")
+            # Of two workers each packs what it has merged; one alone would finish it.
+            phases["packing"] = hang("pack", "--workers", 2, "--milliseconds", 1)
         return phases
 
     def called(self, call):

@@ -80,8 +80,13 @@ class Faults(RunTest):
             self.assertEqual(counts[1], counts[0])
 
     def test_UserCodeRunsInWorkersAndTheGathererAndNowhereElse(self):
-        # Enough leases that partials are merged into bundles, and a bundle into the total.
-        for flags in (["range:0..10"], ["range:0..3000", "--shard-items", 1, "--workers", 2]):
+        # Few leases; enough of them that partials are merged into a bundle, which is finished at its worker where it
+        # is the only one; and two workers, whose bundles go into a total.
+        many = ["range:0..3000", "--shard-items", 1]
+        for flags, more in ((["range:0..10"], {"pack": {"worker"}, "unpack": {"gatherer"}, "finish": {"gatherer"}}),
+                            ([*many, "--workers", 1], {"finish": {"worker"}}),
+                            ([*many, "--workers", 2, "--milliseconds", 1],
+                             {"pack": {"worker"}, "unpack": {"gatherer"}, "finish": {"gatherer"}})):
             summary = self.folder / "summary.json"
             witness = self.folder / "witness"
             self.done("run", MISBEHAVE, *flags, "--at", "map", "--json-summary", summary,
@@ -93,8 +98,7 @@ class Faults(RunTest):
                 seen.setdefault(call, set()).add(roles.get(int(pid), "describer"))
             self.assertEqual(seen, {"load": {"describer", "worker", "gatherer"}, "open": {"describer", "worker", "gatherer"},
                                     "schema": {"describer", "worker", "gatherer"}, "map": {"worker"},
-                                    "merge": seen["merge"], "pack": {"worker"}, "unpack": {"gatherer"},
-                                    "finish": {"gatherer"}})
+                                    "merge": seen["merge"], **more})
             self.assertLessEqual(seen["merge"], {"worker", "gatherer"})
             witness.unlink()
 
@@ -129,9 +133,10 @@ class Faults(RunTest):
 
     def test_AJobThatCrashesInMergeOfABundleNamesPhasePartAndBundle(self):
         for what in ("fault", "abort", "exit", "throw"):
-            for at, phase in (("merge", "while merging"), ("pack", "while packing")):
-                self.job_fails(what, at, "range:0..300", "--shard-items", 1, "--workers", 1, "--slots", 1, "--milliseconds", 1,
-                               says=[phase, "part 0", "bundle 1 of worker"])
+            for at, phase, workers in (("merge", "while merging", 1), ("pack", "while packing", 2),
+                                       ("finish", "while finishing", 1)):
+                self.job_fails(what, at, "range:0..1000", "--shard-items", 1, "--workers", workers, "--slots", 1,
+                               "--milliseconds", 1, says=[phase, "part 0", "bundle 1 of worker"])
 
     def test_AJobThatCrashesInFinishNamesPhaseAndPart(self):
         for what in ("fault", "abort", "overflow", "exit", "throw"):

@@ -381,22 +381,6 @@ TEST(Scheduler, RejectsRowsThatAreNotTheWholeRun) {
   EXPECT_TRUE(root.fenced(1));
 }
 
-TEST(Scheduler, TellsOfAGathererOnceThoughItDiesBeforeAllHaveSaidGoodbye) {
-  RootHarness root{{.shards = 1}};
-  root.join_gatherer();
-  root.join(1);
-  root.stage(1, 1, root.map_all(1));
-  root.fold(1, 1);
-  root.said(RootHarness::kGatherer, Finished{RootHarness::kRun, 0, 0, {}, {}, {}});
-  Goodbye goodbye;
-  goodbye.run = RootHarness::kRun;
-  root.said(RootHarness::kGatherer, goodbye);
-  root.step(GathererDied{root.gatherer_life, RootHarness::killed()});
-  root.said(1, goodbye);
-  ASSERT_EQ(root.ended.size(), 1u);
-  EXPECT_EQ(root.ended[0].statistics.processes.size(), 2u);
-}
-
 TEST(Scheduler, FlushesOnlyOnceTheGathererHasOpenedTheRun) {
   RootHarness root{{.shards = 1}};
   root.join(1);
