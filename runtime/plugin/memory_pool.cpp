@@ -191,12 +191,28 @@ void* MemoryAccount::allocate(std::uint64_t bytes, bool zeroed) {
     refused_bytes_.store(total, std::memory_order_relaxed);
     return nullptr;
   }
-  if (total > soft_bytes_ && stop_ != nullptr) {
-    std::uint32_t go_on = FANFOLD_GO_ON;
-    __atomic_compare_exchange_n(stop_, &go_on, std::uint32_t{FANFOLD_SEAL_SOON}, false, __ATOMIC_RELAXED,
-                                __ATOMIC_RELAXED);
-  }
+  stop_beyond_soft(total);
   return block;
+}
+
+bool MemoryAccount::charge(std::int64_t bytes) {
+  const auto change = static_cast<std::uint64_t>(bytes);  // in two's complement
+  const std::uint64_t total = bytes_.fetch_add(change, std::memory_order_relaxed) + change;
+  if (bytes <= 0) return true;
+  if (total > hard_bytes_) {
+    bytes_.fetch_sub(change, std::memory_order_relaxed);
+    refused_bytes_.store(total, std::memory_order_relaxed);
+    return false;
+  }
+  stop_beyond_soft(total);
+  return true;
+}
+
+void MemoryAccount::stop_beyond_soft(std::uint64_t total) {
+  if (total <= soft_bytes_ || stop_ == nullptr) return;
+  std::uint32_t go_on = FANFOLD_GO_ON;
+  __atomic_compare_exchange_n(stop_, &go_on, std::uint32_t{FANFOLD_SEAL_SOON}, false, __ATOMIC_RELAXED,
+                              __ATOMIC_RELAXED);
 }
 
 }  // namespace fanfold::plugin

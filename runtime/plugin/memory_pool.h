@@ -77,8 +77,12 @@ class MemoryAccount {
   [[nodiscard]] std::uint64_t soft_bytes() const { return soft_bytes_; }
   [[nodiscard]] std::uint64_t hard_bytes() const { return hard_bytes_; }
 
+  // Counts bytes that are held elsewhere, or no longer (fewer than none); false: refused, and not counted.
+  [[nodiscard]] bool charge(std::int64_t bytes);
+
  private:
   void* allocate(std::uint64_t bytes, bool zeroed);
+  void stop_beyond_soft(std::uint64_t total);
 
   MemoryPool* pool_;
   std::uint64_t soft_bytes_;

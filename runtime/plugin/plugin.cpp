@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "engine/quoted.h"
+#include "runtime/plugin/memory_pool.h"
 #include "runtime/plugin/reserved_names.h"
 
 namespace fanfold::plugin {
@@ -32,6 +33,16 @@ bool complete(const fanfold_job& job) {
          job.map != nullptr && job.seal != nullptr && job.merge != nullptr && job.extent != nullptr &&
          job.pack != nullptr && job.check != nullptr && job.reserve != nullptr && job.fold != nullptr &&
          job.finish != nullptr && job.finish_packed != nullptr && job.release_part != nullptr && job.digest != nullptr;
+}
+
+// Every fanfold_memory that a job is given is an account's.
+constexpr fanfold_charge kCharge = {sizeof(fanfold_charge), 0, [](const fanfold_memory* memory, std::int64_t bytes) {
+                                      auto& account = *static_cast<MemoryAccount*>(memory->context);
+                                      return std::int32_t{account.charge(bytes) ? FANFOLD_OK : FANFOLD_EXHAUSTED};
+                                    }};
+
+const void* extension_named(std::string_view name) {
+  return name == FANFOLD_CHARGE_EXTENSION ? &kCharge : nullptr;
 }
 
 }  // namespace
@@ -68,7 +79,7 @@ Plugin::Plugin(std::string path, const fanfold_job* job, fanfold_kernels kernels
             [](void*, const char* text, std::uint64_t size) {
               failure_text.assign(text, std::min<std::uint64_t>(size, kTextBytesMax));
             },
-            [](void*, const char*) -> const void* { return nullptr; }} {
+            [](void*, const char* name) { return extension_named(name); }} {
   description_.name = bounded(job->name);
   description_.version = bounded(job->version);
   description_.summary = bounded(job->summary);

@@ -83,6 +83,15 @@ typedef struct fanfold_memory {
   uint64_t soft_bytes; /* a partial that holds more had better fold what it holds than grow; 0: no matter */
 } fanfold_memory;
 
+/* Extension "fanfold.charge/1". Accounts for `bytes` (fewer than none: given back) that a partial made with
+ * `memory` holds outside of its blocks. FANFOLD_EXHAUSTED: refused, and not counted. Thread-safe. */
+#define FANFOLD_CHARGE_EXTENSION "fanfold.charge/1"
+typedef struct fanfold_charge {
+  uint32_t size;
+  uint32_t reserved;
+  int32_t (*charge)(const fanfold_memory* memory, int64_t bytes);
+} fanfold_charge;
+
 /* ---- shards -------------------------------------------------------------------------------- */
 
 typedef enum fanfold_shard_kind {

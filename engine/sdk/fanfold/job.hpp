@@ -46,6 +46,7 @@ inline constexpr bool kKeyed<Table<Key, F>> = true;
 template <class Job>
 struct Instance {
   const fanfold_host* host;
+  const fanfold_charge* charge;  // null: this host does not account for what folds hold themselves
   Job job;
   SchemaBuilder schema;
   std::vector<fanfold_column> columns;
@@ -56,6 +57,8 @@ template <class Job>
 struct Held {
   const Instance<Job>* instance;
   typename Job::Partial partial;
+  const fanfold_memory* memory = nullptr;
+  std::int64_t charged = 0;  // of a fold that allocates: what the host knows it to hold
 };
 
 template <class Job>
@@ -69,6 +72,24 @@ Held<Job>& held(fanfold_partial* partial) {
 
 inline void say(const fanfold_host* host, std::string_view sentence) {
   host->fail(host->context, sentence.data(), sentence.size());
+}
+
+// Tells the host what a fold that is a partial by itself holds now. Tables take their memory from the host.
+template <class Job>
+std::int32_t account(Held<Job>& held, bool empty = false) {
+  if constexpr (!kKeyed<typename Job::Partial> && requires { held.partial.heap_bytes(); }) {
+    const fanfold_charge* charge = held.instance->charge;
+    if (charge == nullptr) return FANFOLD_OK;
+    const auto holds = empty ? std::int64_t{0} : static_cast<std::int64_t>(held.partial.heap_bytes());
+    if (holds == held.charged) return FANFOLD_OK;
+    const std::int32_t status = charge->charge(held.memory, holds - held.charged);
+    if (status == FANFOLD_OK) held.charged = holds;
+    return status;
+  } else {
+    (void)held;
+    (void)empty;
+    return FANFOLD_OK;
+  }
 }
 
 // Runs a callback's body; whatever it throws becomes a status and, where there is one, a sentence.
@@ -122,6 +143,9 @@ struct Callbacks {
     return guarded(host, [&]() -> std::int32_t {
       auto made = std::make_unique<Instance<Job>>();
       made->host = host;
+      made->charge = host->extension == nullptr
+                         ? nullptr
+                         : static_cast<const fanfold_charge*>(host->extension(host->context, FANFOLD_CHARGE_EXTENSION));
       if (const auto* declared = parameters<Job>()) declared->apply(made->job, arguments, argument_count);
       if constexpr (requires { made->job.check(); }) made->job.check();
       if constexpr (requires { made->job.opened(*host); }) made->job.opened(*host);
@@ -156,7 +180,7 @@ struct Callbacks {
       if constexpr (keyed) {
         return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial(memory)});
       } else {
-        return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial{}});
+        return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial{}, memory});
       }
     } catch (...) {
       return nullptr;
@@ -170,16 +194,20 @@ struct Callbacks {
       Partial& fold = held<Job>(partial).partial;
       std::destroy_at(&fold);
       new (&fold) Partial{};
+      account(held<Job>(partial), true);
     }
   }
 
-  static void partial_free(fanfold_partial* partial) { delete reinterpret_cast<Held<Job>*>(partial); }
+  static void partial_free(fanfold_partial* partial) {
+    account(held<Job>(partial), true);
+    delete reinterpret_cast<Held<Job>*>(partial);
+  }
 
   static std::int32_t map(const fanfold_instance* handle, const fanfold_shard* shard, fanfold_partial* partial) {
     const Instance<Job>& instance = instance_of<Job>(handle);
     return guarded(instance.host, [&]() -> std::int32_t {
       instance.job.map(Shard(shard, instance.schema.delimiters()), held<Job>(partial).partial);
-      return FANFOLD_OK;
+      return account(held<Job>(partial));
     });
   }
 
@@ -200,6 +228,9 @@ struct Callbacks {
         held<Job>(left).partial.merge(held<Job>(right).partial, part);
       } else {
         held<Job>(left).partial.merge(std::move(held<Job>(right).partial));
+        // What left took from right is given back first: it is not there twice.
+        account(held<Job>(right), true);
+        return account(held<Job>(left));
       }
       return FANFOLD_OK;
     });
@@ -278,7 +309,7 @@ struct Callbacks {
         Partial fold{};
         if (!unframe(packed, fold)) return FANFOLD_BAD_PARTIAL;
         held<Job>(total).partial.merge(std::move(fold));
-        return FANFOLD_OK;
+        return account(held<Job>(total));
       }
     });
   }

@@ -181,6 +181,27 @@ TEST(LeaseMapper, EndsTheLeaseEarlyWhenThePartialIsFullAndOneShardAtLeastIsMappe
   EXPECT_GE(next.actual_end, 51U);
 }
 
+// A fold that is a partial by itself holds its memory itself, and is counted like a table.
+TEST(LeaseMapper, EndsTheLeaseEarlyWhenAFoldWithMemoryOfItsOwnIsFull) {
+  const TestFolder folder;
+  const TestJob job("tests/jobs/lines");
+  std::string lines;
+  while (lines.size() < 4 << 20) lines += "a line of some length\n";
+  Source many = planned(folder.write("many.txt", lines));
+  many.unit = 64 << 10;
+  Mapping full(job, {many}, 1U << 20, 64U << 20);
+  const Mapped mapped = full.map(0, 64);
+  EXPECT_EQ(mapped.outcome, Outcome::kSealedEarlyMemory);
+  EXPECT_GT(mapped.actual_end, 0U);
+  EXPECT_LT(mapped.actual_end, 40U);
+
+  Mapping small(job, {many}, 1U << 20, 1U << 16);
+  const Mapped failed = small.map(0, 1);
+  EXPECT_EQ(failed.outcome, Outcome::kFailed);
+  ASSERT_TRUE(failed.cause);
+  EXPECT_EQ(failed.cause->kind, CauseKind::kMemory);
+}
+
 TEST(LeaseMapper, FailsWithTheNumbersWhenOneShardNeedsMoreThanIsAllowed) {
   const TestJob job("tests/jobs/numbers", {{"modulus", "1000000"}});
   Mapping mapping(job, {range(0, 1'000'000, 1'000'000)}, 1U << 20, 4U << 20);
