@@ -326,12 +326,14 @@ typedef struct fanfold_job {
    * that belong to the total's part. Threads: many at once, never two on one (total, part). */
   int32_t (*reserve)(fanfold_partial* total, uint32_t log2_parts, uint32_t part, const fanfold_extent* extent);
   int32_t (*fold)(fanfold_partial* total, uint32_t log2_parts, uint32_t part, const fanfold_packed* packed);
-  /* Emits the rows of a part: of a total, or straight of a checked packed part that has no other beside
-   * it. Once per part. Threads: many at once on different parts. */
+  /* Emits the rows of a part: of a total, or of a partial that others were merged into and that holds the whole
+   * run, at its worker; or straight of a checked packed part that has no other beside it. Once per part of a run,
+   * but where a process was lost. log2_parts is FANFOLD_LOG2_PARTS_MAX or 0 when keyed, however few entries there
+   * are, 0 when unkeyed. What is not OK from emit() must be returned. Threads: many at once on different parts. */
   int32_t (*finish)(const fanfold_instance* instance, fanfold_partial* total, uint32_t log2_parts, uint32_t part,
                     const fanfold_rows* rows);
   int32_t (*finish_packed)(const fanfold_instance* instance, const fanfold_packed* packed, const fanfold_rows* rows);
-  /* Frees a part of a total that has been finished. */
+  /* Frees a part that has been packed or finished. Threads: many at once on different parts. */
   void (*release_part)(fanfold_partial* total, uint32_t log2_parts, uint32_t part);
 
   /* 128 bits that are equal for equal contents, whatever order they came in; parts add up (mod 2^64 each). */

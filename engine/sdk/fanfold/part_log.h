@@ -100,6 +100,10 @@ class PartLog {
   // What its records occupy, and how many keys of how many bytes stand in it; the latter once folded.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t records() const { return records_; }
+  // What their states held outside of themselves when they came, for folds that tell (fold.h).
+  [[nodiscard]] std::uint64_t heap_bytes() const { return heap_bytes_; }
+  // Whether so many small chunks were spliced into it that it had better be compacted before there are more.
+  [[nodiscard]] bool is_scattered() const { return chunks_ > kChunksMax / 2; }
   // What they may occupy before they are folded, as its owner likes: kept here, forgotten by clear().
   [[nodiscard]] std::uint64_t room_bytes() const { return room_bytes_; }
   void set_room_bytes(std::uint64_t bytes) { room_bytes_ = bytes; }
@@ -127,7 +131,7 @@ class PartLog {
     set_word(at + kMetaAt, key.meta);
     set_word(at + kKeyAt, key.first);
     set_word(at + kKeyAt + 8, key.second);
-    take(inline_record_bytes(code));
+    take(inline_record_bytes(code), state);
   }
 
   // The same of another part's record.
@@ -135,20 +139,23 @@ class PartLog {
     const std::uint64_t size = record.bytes();
     // As much room as an inline record is given: its key is read as two words.
     std::memcpy(room(memory, std::max(size, kInlineRecordBytesMax)), record.at_, size);
-    take(size);
+    take(size, record.state());
   }
 
-  // All records of another log of this part, whose memory is of the same account.
+  // All records of another log of this part, whose memory is of the same account. Where there are more chunks
+  // than can be numbered std::bad_alloc is thrown, and both are as they were.
   void splice(PartLog& other) {
     if (other.first_ == nullptr) return;
     if (first_ == nullptr) {
       swap(other);
       return;
     }
+    if (chunks_ + other.chunks_ > kChunksMax) throw std::bad_alloc();
     last_->next = other.first_;
     last_ = other.last_;
     chunks_ += other.chunks_;
     bytes_ += other.bytes_;
+    heap_bytes_ += other.heap_bytes_;
     records_ += other.records_;
     other.reset();
   }
@@ -314,7 +321,7 @@ class PartLog {
     set_word(at + kMetaAt, key.meta);
     set_word(at + kKeyAt, key.second);
     std::memcpy(at + kLongKeyAt, reinterpret_cast<const char*>(key.first), key.second);
-    take(size);
+    take(size, state);
   }
 
   // Where `bytes` may be written, at the end of the last chunk.
@@ -323,9 +330,10 @@ class PartLog {
       next_chunk(memory, bytes);
     return reinterpret_cast<char*>(last_) + last_->used;
   }
-  void take(std::uint64_t bytes) {
+  void take(std::uint64_t bytes, const F& state) {
     last_->used += bytes;
     bytes_ += bytes;
+    if constexpr (!kPlain) heap_bytes_ += fanfold::heap_bytes(state);
     ++records_;
   }
 
@@ -346,6 +354,7 @@ class PartLog {
     std::swap(last_, other.last_);
     std::swap(chunks_, other.chunks_);
     std::swap(bytes_, other.bytes_);
+    std::swap(heap_bytes_, other.heap_bytes_);
     std::swap(records_, other.records_);
     std::swap(folded_records_, other.folded_records_);
     std::swap(entries_, other.entries_);
@@ -354,7 +363,7 @@ class PartLog {
   }
   void reset() {
     first_ = last_ = nullptr;
-    chunks_ = bytes_ = room_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
+    chunks_ = bytes_ = heap_bytes_ = room_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
   }
 
   void free_chunks(const fanfold_memory* memory) {
@@ -370,6 +379,7 @@ class PartLog {
   Chunk* last_ = nullptr;
   std::uint64_t chunks_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t heap_bytes_ = 0;
   std::uint64_t room_bytes_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t folded_records_ = 0;

@@ -240,6 +240,12 @@ class Table {
       logs[top()].append(memory_, key, unpacked.state);
       unpacked.moved = true;
     }
+    // States that are large are folded bundle by bundle; the others once, when all of them are here.
+    if constexpr (!kPlain) {
+      for_parts(log2_parts, part, [&](PartLog<F>& log) {
+        if (log.heap_bytes() > log.bytes()) keep_small(log);
+      });
+    }
     return true;
   }
 
@@ -491,7 +497,10 @@ class Table {
       window.clear();
     };
     for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) {
-      for (std::uint64_t index = 0; index < block->fill; ++index) window.add(block->entries[index]);
+      for (std::uint64_t index = 0; index < block->fill; ++index) {
+        if (block->entries[index].key.meta != 0)
+          window.add(block->entries[index]);  // 0: taken before memory was refused
+      }
       if (window.filled > Window::kEntriesMax - kBlockEntries) take_window();
     }
     take_window();
@@ -507,26 +516,31 @@ class Table {
       PartLog<F> copied;
       try {
         from.for_each([&](const Record& record) { copied.append(memory_, record); });
+        to.splice(copied);
       } catch (...) {
-        copied.forget(memory_);
+        copied.forget(memory_);  // the states still stand there
         throw;
       }
       from.forget(right.memory_);
-      to.splice(copied);
     }
     keep_small(to);
   }
 
   // Records of one key add up. A part is folded early on, to see; where little of it was left it is kept that
   // small, else it may first fill its share of the room. Each time it may grow to a multiple of what was left, so
-  // that each record is read a few times at most.
+  // that each record is read a few times at most. What states hold outside of themselves counts with them.
   void keep_small(PartLog<F>& log) {
-    if (log.bytes() <= std::max(kPartBytesMin, log.room_bytes())) return;
-    const std::uint64_t before = log.bytes();
+    const std::uint64_t before = log.bytes() + log.heap_bytes();
+    if (before <= std::max(kPartBytesMin, log.room_bytes()) && !log.is_scattered()) return;
     log.compact(memory_);
-    const std::uint64_t share = memory_->soft_bytes == 0 ? kPartBytesMax : memory_->soft_bytes / kParts / 4 * 3;
-    const bool repeats = log.bytes() < before / 4;
-    log.set_room_bytes(repeats ? 4 * log.bytes() : std::max(std::min(share, kPartBytesMax), 2 * log.bytes()));
+    const std::uint64_t left = log.bytes() + log.heap_bytes();
+    const std::uint64_t share = soft_bytes() == 0 ? kPartBytesMax : soft_bytes() / kParts / 4 * 3;
+    const bool repeats = left < before / 4;
+    log.set_room_bytes(repeats ? 4 * left : std::max(std::min(share, kPartBytesMax), 2 * left));
+  }
+  // An older host does not tell.
+  [[nodiscard]] std::uint64_t soft_bytes() const {
+    return FANFOLD_HAS(memory_, fanfold_memory, soft_bytes) ? memory_->soft_bytes : 0;
   }
 
   void free_parts() {

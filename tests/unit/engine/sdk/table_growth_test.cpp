@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -21,9 +22,10 @@ namespace {
 using Counts = std::map<std::string, std::uint64_t>;
 using Words = Table<std::string_view, Count>;
 
-// Memory that counts what is out.
+// Memory that counts what is out, and gives so many blocks.
 struct CountedMemory {
   std::uint64_t bytes = 0;
+  std::uint64_t blocks_left = UINT64_MAX;
   fanfold_memory memory{sizeof(fanfold_memory),
                         0,
                         this,
@@ -41,6 +43,8 @@ struct CountedMemory {
 
   static void* take(void* context, std::uint64_t asked) {
     auto* self = static_cast<CountedMemory*>(context);
+    if (self->blocks_left == 0) return nullptr;
+    self->blocks_left -= 1;
     self->bytes += asked;
     return std::aligned_alloc(64, (asked + 63) / 64 * 64);
   }
@@ -213,6 +217,168 @@ TEST(KeyedTable, FoldsThatOwnMemoryAreMovedAndDestroyedOnce) {
     EXPECT_EQ(counts_of(total, 0), sizes);
   }
   EXPECT_EQ(counted.bytes, 0U);
+}
+
+TEST(KeyedTable, AMergeThatWasRefusedMemoryGoesOnWhereItEnded) {
+  Random random(8);
+  const std::vector<std::string> keys = some_keys(random, 10'000);
+  for (const std::uint64_t blocks : {1U, 300U, 1500U}) {
+    Table<std::string_view, Numbers> partial;
+    std::map<std::string, std::set<std::uint64_t>> expected;
+    for (int add = 0; add < 30'000; ++add) {
+      const std::string& key = keys[below(random, keys.size())];
+      const std::uint64_t number = below(random, 50);
+      partial[key].set->insert(number);
+      expected[key].insert(number);
+    }
+    Counts sizes;
+    for (const auto& [key, numbers] : expected) sizes[key] = numbers.size();
+    CountedMemory counted;
+    counted.blocks_left = blocks;
+    {
+      Table<std::string_view, Numbers> total(&counted.memory);
+      partial.seal();
+      const auto merge_all = [&] {
+        for (unsigned work_part = 0; work_part < Words::kWorkParts; ++work_part) total.merge(partial, work_part);
+      };
+      EXPECT_THROW(merge_all(), std::bad_alloc) << blocks;
+      counted.blocks_left = UINT64_MAX;
+      merge_all();
+      EXPECT_EQ(counts_of(total, 0), sizes) << blocks;
+    }
+    EXPECT_EQ(counted.bytes, 0U);
+  }
+}
+
+// A fold that holds much outside of itself, and tells.
+struct Large {
+  static constexpr std::size_t packed_bytes = 8;
+  static constexpr std::size_t kHeapBytes = 64U << 10;
+  struct Block {
+    Block() { ++alive; }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+    ~Block() { --alive; }
+    std::uint64_t value = 0;
+    inline static std::uint64_t alive = 0;
+  };
+  std::unique_ptr<Block> block;
+
+  void add(std::uint64_t value) {
+    if (block == nullptr) block = std::make_unique<Block>();
+    block->value += value;
+  }
+  void merge(Large&& other) { add(other.value()); }
+  [[nodiscard]] std::size_t heap_bytes() const { return block == nullptr ? 0 : kHeapBytes; }
+  [[nodiscard]] static std::size_t pack_size() { return packed_bytes; }
+  void pack(std::byte* out) const { store_little(out, value()); }
+  [[nodiscard]] bool unpack(std::span<const std::byte> in) {
+    if (in.size() != 8) return false;
+    add(load_little<std::uint64_t>(in.data()));
+    return true;
+  }
+  [[nodiscard]] std::uint64_t value() const { return block == nullptr ? 0 : block->value; }
+};
+
+TEST(KeyedTable, LargeStatesOfOneKeyAreFoldedSoonWhetherMergedOrGathered) {
+  Random random(10);
+  const std::vector<std::string> keys = some_keys(random, 50);
+  const auto large_table = [&](const fanfold_memory* memory) {
+    auto table = std::make_unique<Table<std::string_view, Large>>(memory);
+    for (const std::string& key : keys) (*table)[key].add(1);
+    return table;
+  };
+  CountedMemory counted;
+  counted.memory.soft_bytes = 64U << 20;
+  {
+    Table<std::string_view, Large> merged_total(&counted.memory);
+    Table<std::string_view, Large> gathered_total(&counted.memory);
+    const auto bundle = merged(*large_table(unaccounted_memory()));
+    const fanfold_extent extent = bundle->extent(0, 0);
+    std::vector<std::uint64_t> packed(extent.packed_bytes / 8);
+    auto* bytes = reinterpret_cast<std::uint8_t*>(packed.data());
+    bundle->pack(0, 0, bytes);
+    constexpr int kLeases = 100;
+    for (int lease = 0; lease < kLeases; ++lease) {
+      merged_total.merge(std::move(*large_table(unaccounted_memory())));
+      ASSERT_TRUE(gathered_total.fold(0, 0, 0, {bytes, extent.packed_bytes}));
+      EXPECT_LE(Large::Block::alive, 8 * keys.size());
+    }
+    for (auto* total : {&merged_total, &gathered_total}) {
+      const Counts counts = counts_of(*total, 0);
+      EXPECT_EQ(counts.size(), keys.size());
+      for (const auto& [key, count] : counts) EXPECT_EQ(count, kLeases);
+    }
+  }
+  EXPECT_EQ(counted.bytes, 0U);
+  EXPECT_EQ(Large::Block::alive, 0U);
+}
+
+TEST(PartLog, OfMorePiecesThanItsIndexCanNumberIsCompactedOrRefused) {
+  const fanfold_memory* memory = unaccounted_memory();
+  const auto one = [&](PartLog<Count>& log, std::uint64_t key) {
+    Count count;
+    count.add();
+    log.append(memory, KeyCodec<std::uint64_t>::encode(key), count);
+  };
+  const auto check = [](const PartLog<Count>& log, std::uint64_t records) {
+    std::uint64_t sum = 0;
+    log.for_each([&](const auto& record) {
+      EXPECT_EQ(record.state().value(), record.key() == std::string_view("\0\0\0\0\0\0\0\0", 8) ? records - 99 : 1);
+      sum += record.state().value();
+    });
+    EXPECT_EQ(sum, records);
+    EXPECT_EQ(log.entries(), 100U);
+  };
+  constexpr std::uint64_t kPieces = 100'000;
+  PartLog<Count> compacted;
+  PartLog<Count> refused;
+  bool was_refused = false;
+  std::uint64_t taken = 0;
+  for (std::uint64_t piece = 0; piece < kPieces; ++piece) {
+    PartLog<Count> log;
+    one(log, piece < 100 ? piece : 0);
+    compacted.splice(log);
+    if (compacted.is_scattered()) compacted.compact(memory);
+    if (was_refused) continue;
+    one(log, piece < 100 ? piece : 0);
+    try {
+      refused.splice(log);
+      taken += 1;
+    } catch (const std::bad_alloc&) {
+      was_refused = true;
+      log.clear(memory);
+    }
+  }
+  EXPECT_TRUE(was_refused);
+  compacted.fold(memory);
+  refused.fold(memory);
+  check(compacted, kPieces);
+  check(refused, taken);
+  compacted.clear(memory);
+  refused.clear(memory);
+}
+
+TEST(KeyedTable, AsksAnOlderHostForNothingThatItDoesNotTell) {
+  // Keys of one part, so that few of them make it large.
+  std::vector<std::uint64_t> keys;
+  for (std::uint64_t key = 0; keys.size() < 1000; ++key) {
+    if (KeyCodec<std::uint64_t>::encode(key).meta >> (64 - Words::kLog2Parts) == 5) keys.push_back(key);
+  }
+  const auto bytes_after = [&](std::uint32_t size_of_memory) {
+    CountedMemory counted;
+    counted.memory.size = size_of_memory;
+    counted.memory.soft_bytes = 1;  // as little as may be, where it is there
+    Table<std::uint64_t, Count> total(&counted.memory);
+    for (int lease = 0; lease < 10; ++lease) {
+      Table<std::uint64_t, Count> partial;
+      for (const std::uint64_t key : keys) partial[key].add();
+      total.merge(std::move(partial));
+    }
+    return counted.bytes;
+  };
+  EXPECT_LT(bytes_after(sizeof(fanfold_memory)), 200'000U);
+  EXPECT_GT(bytes_after(offsetof(fanfold_memory, soft_bytes)), 200'000U);
 }
 
 TEST(KeyedTable, AKeyLongerThanAChunkIsAKeyLikeAnyOther) {
