@@ -1,6 +1,7 @@
 // bundle_finisher.cpp: a bundle that holds its whole run becomes rows where it lies: each part is finished and
 // freed while it is warm, by all slots, and only rows travel. With a limit a sink keeps the best of them.
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "engine/fold/row_sink.h"
@@ -19,28 +20,63 @@ using plugin::padded_part;
 // Parts that one slot finishes at a time, and whose rows lie in one segment.
 constexpr std::uint32_t kPartsPerPiece = 8;
 
-// A part's rows, packed as they are emitted.
-struct PartRows {
-  const Schema& schema;
-  std::vector<std::byte> bytes = {};
-  std::uint64_t rows = 0;
-  std::optional<Failure> failure = {};
+// So many rows wanted are chosen here, by one slot at last; of more all travel, and the gatherer chooses.
+constexpr std::uint64_t kChosenRowsMax = 65'536;
 
+// A part's rows, packed as they are emitted; what they occupy is charged to the bundle's account.
+class PartRows {
+ public:
+  PartRows(const Schema& schema, plugin::MemoryAccount& account) : schema_(schema), account_(account) {}
+  ~PartRows() { (void)account_.charge(-charged_); }
+  PartRows(const PartRows&) = delete;
+  PartRows& operator=(const PartRows&) = delete;
+
+  [[nodiscard]] const std::vector<std::byte>& bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t rows() const { return rows_; }
+  // Why rows were refused, if they were.
+  [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
+
+  // For a plugin to emit into.
+  [[nodiscard]] fanfold_rows sink() { return {sizeof(fanfold_rows), 0, this, emit, nullptr}; }
+
+  // Of a sound batch. False: refused.
+  bool append(const fanfold_batch& batch) {
+    append_finished(bytes_, schema_, batch);
+    rows_ += batch.rows;
+    const auto grown = static_cast<std::int64_t>(bytes_.capacity()) - charged_;
+    if (!account_.charge(grown)) {
+      failure_ = out_of_memory();
+      return false;
+    }
+    charged_ += grown;
+    return true;
+  }
+
+ private:
+  static Failure out_of_memory() {
+    return {ExitCode::kJobFailed,
+            "the result rows do not fit the memory of the worker; raise --memory, or ask for fewer rows with --limit."};
+  }
   static std::int32_t emit(void* context, const fanfold_batch* batch) {
     auto& part = *static_cast<PartRows*>(context);
     try {
-      if (Status checked = check_batch(part.schema, *batch); !checked) {
-        part.failure = checked.failure();
+      if (Status checked = check_batch(part.schema_, *batch); !checked) {
+        part.failure_ = checked.failure();
         return FANFOLD_FAILED;
       }
-      append_finished(part.bytes, part.schema, *batch);
-      part.rows += batch->rows;
-      return FANFOLD_OK;
+      return part.append(*batch) ? FANFOLD_OK : FANFOLD_EXHAUSTED;
     } catch (const std::bad_alloc&) {  // no exception crosses the boundary
+      part.failure_ = out_of_memory();
       return FANFOLD_EXHAUSTED;
     }
   }
-  [[nodiscard]] fanfold_rows sink() { return {sizeof(fanfold_rows), 0, this, emit, nullptr}; }
+
+  const Schema& schema_;
+  plugin::MemoryAccount& account_;
+  std::vector<std::byte> bytes_;
+  std::uint64_t rows_ = 0;
+  std::int64_t charged_ = 0;
+  std::optional<Failure> failure_;
 };
 
 class FinishParts : public SharedWork {
@@ -62,7 +98,8 @@ class FinishParts : public SharedWork {
   static std::uint32_t pieces_of(const Bundle& bundle) {
     return bundle.instance().keyed() ? (1U << FANFOLD_LOG2_PARTS_MAX) / kPartsPerPiece : 1;
   }
-  [[nodiscard]] bool limited() const { return schema_.limit != 0; }
+  [[nodiscard]] bool limited() const { return schema_.limit != 0 && schema_.limit <= kChosenRowsMax; }
+  [[nodiscard]] plugin::MemoryAccount& account() const { return *calls_.bundle().account(); }
 
   void do_piece(std::uint32_t piece, std::uint32_t slot) override {
     if (calls_.has_failed()) return;
@@ -76,16 +113,17 @@ class FinishParts : public SharedWork {
       }
       return;
     }
-    std::vector<PartRows> parts;
+    std::deque<PartRows> parts;
     for (std::uint32_t part = first; part < end; ++part) {
-      PartRows& rows = parts.emplace_back(PartRows{schema_});
+      PartRows& rows = parts.emplace_back(schema_, account());
       const fanfold_rows sink = rows.sink();
-      if (!finish_part(slot, part, &sink, [&rows] { return rows.failure; })) return;
+      if (!finish_part(slot, part, &sink, [&rows] { return rows.failure(); })) return;
     }
     keep(slot, piece, first, parts);
   }
 
-  // `refusal`: why the rows were refused, if they were; that explains more than the status the job gives back.
+  // `refusal`: why the rows were refused, if they were; that explains more than the status the job gives back,
+  // and counts whatever that is: a row that was refused is missing.
   template <class Refusal>
   bool finish_part(std::uint32_t slot, std::uint32_t part, const fanfold_rows* rows, const Refusal& refusal) {
     const fanfold_job& job = calls_.bundle().instance().job();
@@ -93,18 +131,18 @@ class FinishParts : public SharedWork {
       fanfold_partial* partial = calls_.bundle().partial();
       if (partial == nullptr) return FANFOLD_EXHAUSTED;
       const std::int32_t status = job.finish(calls_.bundle().instance().handle(), partial, log2_parts_, part, rows);
-      if (status == FANFOLD_OK) {
-        job.release_part(partial, log2_parts_, part);
-      } else if (const std::optional<Failure> why = refusal()) {
-        refuse(part, *why);
+      if (const std::optional<Failure> why = refusal()) {
+        refuse(part, *why, status == FANFOLD_EXHAUSTED ? CauseKind::kMemory : CauseKind::kJob);
+        return status == FANFOLD_OK ? FANFOLD_FAILED : status;
       }
+      if (status == FANFOLD_OK) job.release_part(partial, log2_parts_, part);
       return status;
     });
   }
 
-  void refuse(std::uint32_t part, const Failure& failure) {
+  void refuse(std::uint32_t part, const Failure& failure, CauseKind kind = CauseKind::kJob) {
     Cause cause;
-    cause.kind = CauseKind::kJob;
+    cause.kind = kind;
     cause.phase = Phase::kFinish;
     cause.part = part;
     cause.message = failure.sentence;
@@ -112,22 +150,24 @@ class FinishParts : public SharedWork {
   }
 
   // The rows of parts that follow each other become a segment.
-  void keep(std::uint32_t slot, std::uint32_t piece, std::uint32_t first, const std::vector<PartRows>& parts) {
+  void keep(std::uint32_t slot, std::uint32_t piece, std::uint32_t first, const std::deque<PartRows>& parts) {
     PackedBytes::Segment& segment = packed_->segments[piece];
-    for (const PartRows& rows : parts) segment.bytes += padded_part(rows.bytes.size());
+    for (const PartRows& rows : parts) segment.bytes += padded_part(rows.bytes().size());
     if (segment.bytes == 0) return;
     if (!calls_.call(Phase::kFinish, slot, first,
                      [&] { return packed_->allocate(segment) ? FANFOLD_OK : FANFOLD_EXHAUSTED; })) {
       return;
     }
     std::uint8_t* at = segment.data;
-    for (std::uint32_t index = 0; index < parts.size(); ++index) {
-      const std::vector<std::byte>& bytes = parts[index].bytes;
-      extents_[first + index] = {parts[index].rows, 0, bytes.size()};
-      checksums_[first + index] = plugin::part_checksum(bytes.data(), bytes.size());
+    std::uint32_t part = first;
+    for (const PartRows& rows : parts) {
+      const std::vector<std::byte>& bytes = rows.bytes();
+      extents_[part] = {rows.rows(), 0, bytes.size()};
+      checksums_[part] = plugin::part_checksum(bytes.data(), bytes.size());
       std::copy_n(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), at);
       std::fill(at + bytes.size(), at + padded_part(bytes.size()), std::uint8_t{0});
       at += padded_part(bytes.size());
+      ++part;
     }
   }
 
@@ -163,13 +203,13 @@ class FinishParts : public SharedWork {
     log2_parts_ = 0;
     extents_.resize(1);
     checksums_.resize(1);
-    std::vector<PartRows> part{PartRows{schema_}};
-    const Status packed = rows->for_each_batch([&](const fanfold_batch& batch) -> Status {
-      append_finished(part[0].bytes, schema_, batch);
-      part[0].rows += batch.rows;
-      return success();
+    std::deque<PartRows> part;
+    PartRows& best = part.emplace_back(schema_, account());
+    const Status packed = rows->for_each_batch([&best](const fanfold_batch& batch) -> Status {
+      if (best.append(batch)) return success();
+      return *best.failure();
     });
-    if (!packed) return refuse(0, packed.failure());
+    if (!packed) return refuse(0, packed.failure(), CauseKind::kMemory);
     keep(slot, 0, 0, part);
   }
 
@@ -177,9 +217,11 @@ class FinishParts : public SharedWork {
   void keep_something(std::uint32_t slot) {
     const auto& segments = packed_->segments;
     if (std::any_of(segments.begin(), segments.end(), [](const auto& segment) { return segment.bytes != 0; })) return;
-    std::vector<PartRows> none{PartRows{schema_}};
+    std::deque<PartRows> none;
     const fanfold_batch batch{sizeof(fanfold_batch), static_cast<std::uint32_t>(schema_.columns.size()), 0, nullptr};
-    append_finished(none[0].bytes, schema_, batch);
+    if (PartRows& empty = none.emplace_back(schema_, account()); !empty.append(batch)) {
+      return refuse(0, *empty.failure(), CauseKind::kMemory);
+    }
     keep(slot, 0, 0, none);
   }
 

@@ -4,7 +4,6 @@
 #include <tbb/global_control.h>
 #include <unistd.h>
 
-#include <limits>
 #include <memory>
 
 #include "engine/fold/row_sink.h"
@@ -69,7 +68,8 @@ class Twin {
     Result<Plan> plan = Plan::make(open_.sources, PlanOptions{});
     if (!plan) return cause_of(plan.failure(), Phase::kOpen);
     plugin::MemoryPool pool;
-    const plugin::MemoryAccount account(&pool, std::numeric_limits<std::uint64_t>::max(), open_.memory_bytes, nullptr);
+    // Beyond half of it keys that stand in the partial more than once are folded.
+    const plugin::MemoryAccount account(&pool, open_.memory_bytes / 2, open_.memory_bytes, nullptr);
     plugin::Partial partial(instance, account.memory());
     plugin::Partial total(instance, account.memory());
     if (partial.handle() == nullptr || total.handle() == nullptr) {

@@ -139,7 +139,7 @@ struct Misbehave {
     parameters.choice("do", &Misbehave::what,
                       "nothing|segv|fault|overflow|abort|kill|exit|throw|hang|allocate|bad-record|swallow|long-row",
                       "What goes wrong. fault, unlike segv, is a real fault; swallow is a bad record that map() "
-                      "hides.");
+                      "hides, or a row that was refused and that finish() hides.");
     parameters.choice("at", &Misbehave::at, "open|map|merge|pack|finish", "In which callback.");
     parameters.text("once", &Misbehave::once, "A file: only the process that creates it misbehaves.");
     parameters.integer("in-shard", &Misbehave::shard, -1, INT64_MAX, "Only in this shard; -1 is all.");
@@ -191,6 +191,13 @@ struct Misbehave {
   void finish(const Partial& partial, fanfold::Rows& rows) const {
     called(kFinish);
     if (plan.at == "finish" && what == "long-row") rows.add(std::string(megabytes << 20, 'x'), std::uint64_t{0});
+    if (plan.at == "finish" && what == "swallow") {
+      try {
+        rows.add(std::string(megabytes << 20, 'x'), std::uint64_t{0});
+        rows.flush();
+      } catch (const fanfold::Rows::Refused&) {  // what a job must not do
+      }
+    }
     Partial all = partial;
     all.add(kFinish);
     for (const auto& [callback, pid] : all.seen()) rows.add(kCallbacks[callback], pid);

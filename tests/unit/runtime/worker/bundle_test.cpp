@@ -196,6 +196,35 @@ TEST(Bundle, FinishedWhereItLiesMayHaveNoKeysAtAll) {
   EXPECT_EQ(workshop.rows_of(report, 64), (std::vector<std::vector<std::int64_t>>{{1000}}));
 }
 
+TEST(Bundle, FinishedWhereItLiesKeepsToItsMemoryWithItsRowsAndHidesNoneThatWasRefused) {
+  constexpr std::uint64_t kHardBytes = 8U << 20;
+  for (const char* what : {"long-row", "swallow"}) {
+    const TestJob job("tests/jobs/misbehave", {{"do", what}, {"at", "finish"}, {"megabytes", "16"}});
+    Workshop workshop(job);
+    Schema schema = job.instance().schema();
+    for (const std::uint64_t limit : {0, 5}) {
+      schema.limit = limit;
+      const WorkReport report = workshop.bundle_of(range(0, 10, 1), 5, kHardBytes, &schema);
+      ASSERT_TRUE(report.failed) << what << " " << limit;
+      EXPECT_EQ(report.failed->phase, Phase::kFinish);
+      EXPECT_NE(report.failed->message.find("raise --memory"), std::string::npos) << report.failed->message;
+    }
+  }
+}
+
+TEST(Bundle, FinishedWhereItLiesSendsAllRowsWhereVeryManyAreWanted) {
+  const TestJob job("tests/jobs/numbers", {{"modulus", "10000"}});
+  Workshop workshop(job);
+  const Source numbers = range(0, 20'000, 1000);
+  const auto expected = workshop.rows_of(workshop.bundle_of(numbers, 5), 1U << 20);
+  Schema schema = job.instance().schema();
+  schema.limit = 1'000'000;
+  const WorkReport report = workshop.bundle_of(numbers, 5, kPlenty, &schema);
+  ASSERT_FALSE(report.failed);
+  EXPECT_EQ(std::get<BundlePacked>(report.event).log2_parts, std::uint32_t{FANFOLD_LOG2_PARTS_MAX});
+  EXPECT_EQ(workshop.rows_of(report, 1U << 20), expected);
+}
+
 TEST(Bundle, CarriesTheLedgerOfItsLeases) {
   const TestJob job("tests/jobs/numbers");
   Workshop workshop(job);
