@@ -1,4 +1,4 @@
-// row_sink.h: where the gatherer's finish() puts rows, and from where they leave in order.
+// row_sink.h: where finish() puts rows, at the gatherer or at a worker, and from where they leave in order.
 // Many threads append batches, each through a Writer of its own; then order() sorts in parallel on TBB
 // (in the caller's arena) and the rows are read back in batches. With a limit every writer keeps only
 // its best rows and all share a cutoff, so that ten of twelve million rows cost next to nothing.

@@ -157,6 +157,7 @@ FoldFault Total::emit_rows(const PackedBundle& bundle, RowSink& rows) {
     Cause cause;
     cause.kind = CauseKind::kJob;
     cause.phase = Phase::kFinish;
+    cause.part = part;
     cause.message = read.failure().sentence;
     return cause;
   });

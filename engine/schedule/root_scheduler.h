@@ -12,6 +12,7 @@
 //   mapping    Staged                              mapping    FoldBundle or RejectBundle
 //   mapping    Folded, SmallFolded                 mapping    BundleDone
 //   mapping    nothing pending or leased           mapping    Flush to each worker that holds awarded partials
+//                                                             (to be finished there, where one holds every shard)
 //   mapping    all folded, gatherer has opened     finishing  Finish
 //   finishing  ResultBatch                         finishing  DeliverResult (ResultCredit on ResultConsumed)
 //   finishing  Finished                            closing    CloseRun to all

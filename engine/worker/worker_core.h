@@ -19,13 +19,15 @@
 //   any       StartAnew, RootLost                ended     Leave to begin a fresh incarnation
 //
 // A lease                                                 A bundle
-//   queued  -> started    a slot has room                   open -> closing    bytes or leases at bound, Flush
-//   started -> ended      LeaseMapped: SendToRoot Ended     closing -> packing   merges done: PackBundle
-//   ended   -> merging    awarded: MergePartial             packing -> wanted    BundlePacked: FlushWanted
-//   ended   -> gone       dropped, or awarded and small:    wanted -> sending    FlushGranted: BundleOffer, first
+//   queued  -> started    a slot has room                   open -> closing      bytes or leases at bound, Flush
+//   started -> ended      LeaseMapped: SendToRoot Ended     closing -> packing   merges done: PackBundle, to be
+//   ended   -> merging    awarded: MergePartial                                  finished where the Flush said so and
+//   ended   -> gone       dropped, or awarded and small:                         there is no other bundle
+//                         FreePartial                       packing -> wanted    BundlePacked: FlushWanted
+//   merging -> in the manifest   PartialMerged              wanted -> sending    FlushGranted: BundleOffer, first
 //   chunks
-//                         FreePartial                       sending -> gone      BundleDone: FreeBundle
-//   merging -> in the manifest   PartialMerged              sending -> sending   FlushGranted anew: another gatherer
+//                                                           sending -> gone      BundleDone: FreeBundle
+//                                                           sending -> sending   FlushGranted anew: another gatherer
 // Words about another run, lease or bundle than there are: counted and ignored.
 #pragma once
 
@@ -60,7 +62,7 @@ struct RootLost {
 struct JobOpened {
   RunId run;
 };
-// Loading or opening failed; merging or packing failed.
+// Loading or opening failed; merging, packing or finishing failed.
 struct JobFailed {
   RunId run;
   Cause cause;

@@ -1,10 +1,12 @@
-// Packed rows and schemas: what goes in comes out, and nothing else is let in.
+// Packed rows, finished rows and schemas: what goes in comes out, and nothing else is let in.
 #include "engine/protocol/row_batch.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
+#include "engine/protocol/finished_rows.h"
 #include "tests/unit/support/rows.h"
 
 namespace fanfold {
@@ -138,6 +140,55 @@ TEST(RowBatch, IsEitherRefusedOrReadableAfterAnyDamage) {
     const Result<RowBatch> batch = unpack_batch(schema, damaged);
     if (batch) {
       EXPECT_EQ(rows_of(schema, batch->view()).size(), batch->rows());
+    }
+  }
+}
+
+// The rows of a part's batches, up to where it is refused.
+std::vector<Row> read_part(const Schema& schema, std::span<const std::byte> part, bool& whole) {
+  std::vector<Row> rows;
+  const Status read = read_finished(schema, part, [&](const fanfold_batch& batch) {
+    for (Row& row : rows_of(schema, batch)) rows.push_back(std::move(row));
+    return success();
+  });
+  whole = read.ok();
+  return rows;
+}
+
+TEST(FinishedRows, ComeBackBatchByBatchAndAreRefusedWhereTheyEndWithinOne) {
+  const Schema schema = every_type();
+  std::vector<std::byte> part;
+  std::vector<std::size_t> ends{0};
+  const std::vector<Row> all = some_rows();
+  for (const std::size_t rows : {std::size_t{3}, std::size_t{0}, std::size_t{1}}) {
+    append_finished(part, schema,
+                    BuiltBatch(schema, {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rows)}).view());
+    ends.push_back(part.size());
+  }
+  bool whole = false;
+  std::vector<Row> expected(all.begin(), all.begin() + 3);
+  expected.push_back(all[0]);
+  EXPECT_EQ(read_part(schema, part, whole), expected);
+  EXPECT_TRUE(whole);
+  for (std::size_t bytes = 0; bytes < part.size(); ++bytes) {
+    read_part(schema, std::span(part).first(bytes), whole);
+    EXPECT_EQ(whole, std::find(ends.begin(), ends.end(), bytes) != ends.end()) << bytes;
+  }
+  EXPECT_FALSE(read_finished(schema, part, [](const fanfold_batch&) -> Status {
+    return Failure{ExitCode::kInternal, "enough"};
+  }));
+}
+
+TEST(FinishedRows, AreEitherRefusedOrReadableAfterAnyDamage) {
+  const Schema schema = every_type();
+  std::vector<std::byte> part;
+  for (int batch = 0; batch < 2; ++batch) append_finished(part, schema, BuiltBatch(schema, some_rows()).view());
+  bool whole = false;
+  for (std::size_t at = 0; at < part.size(); ++at) {
+    for (const int value : {0, 1, 8, 0x7f, 0x80, 0xff}) {
+      std::vector<std::byte> damaged = part;
+      damaged[at] = static_cast<std::byte>(value);
+      EXPECT_LE(read_part(schema, damaged, whole).size(), 2 * some_rows().size());
     }
   }
 }
