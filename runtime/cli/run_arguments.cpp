@@ -330,6 +330,9 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
     if (parameter == job.parameters.end()) return unknown_parameter(name, job);
     Result<std::string> value = check_value(*parameter, given_values.back());
     if (!value) return value.failure();
+    if ((parameter->effects & FANFOLD_EFFECT_WHOLE_SOURCES) != 0 && !value->empty() && *value != "false") {
+      arguments.request.whole_sources = true;
+    }
     arguments.request.parameters.emplace_back(name, std::move(value).value());
   }
   if (Status filled = fill_request(given, words, arguments.request); !filled) return filled.failure();

@@ -27,6 +27,7 @@ struct RunRequest {
   std::uint64_t record_bytes_max = 0;
   std::uint64_t limit = 0;
   bool allow_growth = false;
+  bool whole_sources = false;  // each source is one shard: a parameter of the job asked for it
   bool sequential = false;
 
   std::string format = {};  // table, csv, json, jsonl; empty: table on a terminal or not

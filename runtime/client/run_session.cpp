@@ -17,6 +17,11 @@ Result<std::unique_ptr<RunSession>> start_run(const RunRequest& request, const S
   inputs.spool.stopped = stopped;
   Result<ExpandedInput> expanded = expand_inputs(inputs);
   if (!expanded) return expanded.failure();
+  if (request.whole_sources) {
+    for (Source& source : expanded->sources) {
+      if (source.kind == SourceKind::kBytes) source.kind = SourceKind::kStream;
+    }
+  }
   for (const std::string& written : {request.output, request.json_summary}) {
     if (written.empty()) continue;
     if (Status distinct = check_output_is_no_input(written, expanded->sources); !distinct) return distinct.failure();

@@ -28,6 +28,10 @@ RunSummary summarise(const RunRequest& request, const RunResult& result) {
   summary.exit_code = static_cast<int>(result.code);
   summary.wall_seconds = result.wall.seconds();
 
+  if (request.whole_sources) {
+    summary.notes.emplace_back("each file was one shard: its records can only be found from its beginning");
+  }
+
   SlotSeconds& slots = summary.slot_seconds;
   for (const schedule::ProcessStatistics& process : statistics.processes) {
     const bool gatherer = process.role == Role::kGatherer;

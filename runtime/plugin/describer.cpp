@@ -39,7 +39,8 @@ json json_of(const JobDescription& job) {
                                  {"help", text_of(parameter.help)},
                                  {"choices", text_of(parameter.choices)},
                                  {"minimum", parameter.minimum},
-                                 {"maximum", parameter.maximum}});
+                                 {"maximum", parameter.maximum},
+                                 {"effects", parameter.effects}});
   }
   return all;
 }
@@ -56,7 +57,7 @@ JobDescription job_of(const json& all) {
   for (const json& one : all.at("parameters")) {
     job.parameters.push_back({one.at("type"), bytes_of(one.at("name")), bytes_of(one.at("default")),
                               bytes_of(one.at("help")), bytes_of(one.at("choices")), one.at("minimum"),
-                              one.at("maximum")});
+                              one.at("maximum"), one.at("effects")});
   }
   return job;
 }

@@ -93,7 +93,8 @@ Plugin::Plugin(std::string path, const fanfold_job* job, fanfold_kernels kernels
     const auto* parameter = reinterpret_cast<const fanfold_parameter*>(at);
     description_.parameters.push_back({parameter->type, bounded(parameter->name), bounded(parameter->default_value),
                                        bounded(parameter->help), bounded(parameter->choices), parameter->minimum,
-                                       parameter->maximum});
+                                       parameter->maximum,
+                                       FANFOLD_HAS(parameter, fanfold_parameter, effects) ? parameter->effects : 0});
     at += parameter->size;
   }
 }

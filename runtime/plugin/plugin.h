@@ -27,6 +27,7 @@ struct Parameter {
   std::string choices;  // separated by '|'
   std::int64_t minimum = 0;
   std::int64_t maximum = 0;
+  std::uint32_t effects = 0;  // fanfold_parameter_effects
 };
 
 // What a plugin says of itself, copied out and bounded.

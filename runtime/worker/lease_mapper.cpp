@@ -197,6 +197,9 @@ Cause LeaseMapper::cause_of(std::uint64_t index, const plugin::MemoryAccount& ac
             : "one shard needs more memory than a partial may have: " + std::to_string(account.refused_bytes()) +
                   " bytes were asked for, " + std::to_string(account.hard_bytes()) +
                   " are allowed; raise --memory, or use fewer slots or a smaller --shard-bytes";
+  } else if (status_ == FANFOLD_BAD_INPUT) {
+    cause.kind = CauseKind::kInput;
+    cause.message = std::move(said);
   } else {
     cause.kind = CauseKind::kJob;
     cause.message = std::move(said);

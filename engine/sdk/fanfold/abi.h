@@ -41,7 +41,8 @@ typedef enum fanfold_status {
   FANFOLD_BAD_PARTIAL = 3, /* packed bytes that no pack() wrote */
   FANFOLD_EXHAUSTED = 4,   /* memory refused by the host's allocator */
   FANFOLD_STOPPED = 5,     /* gave up because the stop word said cancel */
-  FANFOLD_BAD_INPUT = 6    /* the host could not deliver the shard's bytes; it knows why */
+  FANFOLD_BAD_INPUT = 6    /* the host could not deliver the shard's bytes, and knows why; or, with a sentence given to
+                              fail(), the input is not what the job reads: exit 3 */
 } fanfold_status;
 
 typedef struct fanfold_bytes {
@@ -216,6 +217,11 @@ typedef enum fanfold_parameter_type {
   FANFOLD_PARAMETER_CHOICE = 4 /* one of choices, separated by '|' */
 } fanfold_parameter_type;
 
+/* What the engine does because of a parameter, while its value is neither empty nor "false". */
+typedef enum fanfold_parameter_effects {
+  FANFOLD_EFFECT_WHOLE_SOURCES = 1u << 0 /* each source is one shard: records cannot be found from its midst */
+} fanfold_parameter_effects;
+
 typedef struct fanfold_parameter {
   uint32_t size;
   uint32_t type;
@@ -225,6 +231,8 @@ typedef struct fanfold_parameter {
   const char* choices;
   int64_t minimum;
   int64_t maximum;
+  uint32_t effects; /* fanfold_parameter_effects */
+  uint32_t reserved;
 } fanfold_parameter;
 
 typedef struct fanfold_argument {

@@ -10,9 +10,12 @@
 //   };
 //   FANFOLD_JOB(WordCount, "wordcount", "1.0.0", "Counts each word.")
 //
-// Partial is a Table, or any fold (fold.h): then finish() takes it whole, `const Partial&`. One object of
-// the struct is made per process and run; map and finish are called on it from many threads and must not
-// change it. Exceptions thrown by a job end the run with their text (exit 4); none crosses the boundary.
+// Partial is a Table, or any fold (fold.h): then finish() takes it whole, `const Partial&`. A job whose states
+// follow from its parameters may bring a keyed partial of its own: a class with `static constexpr bool keyed =
+// true` and the calls of Table that the adapter makes (below), made from (const Job&, const fanfold_memory*); its
+// check(), digest() and packed_part(log2_parts, part, bytes) are asked of an empty one. One object of the struct is
+// made per process and run; map and finish are called on it from many threads and must not change it. Exceptions thrown
+// by a job end the run with their text (exit 4); none crosses the boundary.
 #pragma once
 
 #include <fanfold/abi.h>
@@ -31,6 +34,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -42,6 +46,8 @@ template <class Partial>
 inline constexpr bool kKeyed = false;
 template <class Key, class F>
 inline constexpr bool kKeyed<Table<Key, F>> = true;
+template <class Partial>
+requires(Partial::keyed) inline constexpr bool kKeyed<Partial> = true;
 
 template <class Job>
 struct Instance {
@@ -110,6 +116,9 @@ std::int32_t guarded(const fanfold_host* host, Body&& body) noexcept {
   } catch (const UsageError& error) {
     say(host, error.sentence);
     return FANFOLD_USAGE;
+  } catch (const InputError& error) {
+    say(host, error.sentence);
+    return FANFOLD_BAD_INPUT;
   } catch (const Corrupt&) {
     return FANFOLD_BAD_PARTIAL;
   } catch (const std::bad_alloc&) {
@@ -137,6 +146,8 @@ template <class Job>
 struct Callbacks {
   using Partial = typename Job::Partial;
   static constexpr bool keyed = kKeyed<Partial>;
+  // Whether the partial is made from the job and not by itself.
+  static constexpr bool of_job = std::is_constructible_v<Partial, const Job&, const fanfold_memory*>;
 
   static std::int32_t open(const fanfold_host* host, const fanfold_argument* arguments, std::uint64_t argument_count,
                            fanfold_instance** out) {
@@ -177,7 +188,9 @@ struct Callbacks {
   static fanfold_partial* partial_new(const fanfold_instance* handle, const fanfold_memory* memory) {
     const Instance<Job>& instance = instance_of<Job>(handle);
     try {
-      if constexpr (keyed) {
+      if constexpr (of_job) {
+        return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial(instance.job, memory)});
+      } else if constexpr (keyed) {
         return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial(memory)});
       } else {
         return reinterpret_cast<fanfold_partial*>(new Held<Job>{&instance, Partial{}, memory});
@@ -279,7 +292,11 @@ struct Callbacks {
 
   static std::int32_t check(const fanfold_instance* handle, const fanfold_packed* packed, fanfold_extent* extent) {
     return guarded(instance_of<Job>(handle).host, [&]() -> std::int32_t {
-      if constexpr (keyed) {
+      if constexpr (of_job) {
+        const Partial empty(instance_of<Job>(handle).job, unaccounted_memory());
+        return empty.check(packed->log2_parts, packed->part, bytes_of(packed), extent) ? FANFOLD_OK
+                                                                                       : FANFOLD_BAD_PARTIAL;
+      } else if constexpr (keyed) {
         return Partial::check(packed->log2_parts, packed->part, bytes_of(packed), extent) ? FANFOLD_OK
                                                                                           : FANFOLD_BAD_PARTIAL;
       } else {
@@ -334,7 +351,10 @@ struct Callbacks {
     const Instance<Job>& instance = instance_of<Job>(handle);
     return guarded(instance.host, [&]() -> std::int32_t {
       Rows rows(sink, instance.schema);
-      if constexpr (keyed) {
+      if constexpr (of_job) {
+        const Partial empty(instance.job, unaccounted_memory());
+        instance.job.finish(empty.packed_part(packed->log2_parts, packed->part, bytes_of(packed)), rows);
+      } else if constexpr (keyed) {
         instance.job.finish(Partial::packed_part(bytes_of(packed)), rows);
       } else {
         Partial fold{};
@@ -352,7 +372,9 @@ struct Callbacks {
 
   static std::int32_t digest(const fanfold_instance* handle, const fanfold_packed* packed, std::uint64_t digest[2]) {
     return guarded(instance_of<Job>(handle).host, [&]() -> std::int32_t {
-      if constexpr (keyed) {
+      if constexpr (of_job) {
+        Partial(instance_of<Job>(handle).job, unaccounted_memory()).digest(bytes_of(packed), digest);
+      } else if constexpr (keyed) {
         Partial::digest(bytes_of(packed), digest);
       } else {
         // Folds pack canonically: equal values have equal bytes.

@@ -59,6 +59,9 @@ class Parameters {
     }).choices = choices;
   }
 
+  // While the parameter just declared has a value that is neither empty nor false, each source is one shard.
+  void whole_sources() { declared_.back().effects |= FANFOLD_EFFECT_WHOLE_SOURCES; }
+
   [[nodiscard]] const std::vector<fanfold_parameter>& declared() const { return declared_; }
 
   // Values are of the declared type already; unknown names are the host's mistake and ignored.
@@ -78,7 +81,7 @@ class Parameters {
                              Setter setter) {
     defaults_.push_back(std::move(default_value));  // a deque: the texts stay where they are
     declared_.push_back({sizeof(fanfold_parameter), type, name, defaults_.back().c_str(), help, nullptr,
-                         std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()});
+                         std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), 0, 0});
     setters_.push_back(std::move(setter));
     return declared_.back();
   }

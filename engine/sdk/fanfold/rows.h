@@ -54,6 +54,20 @@ class Rows {
     if (rows_ == kBatchRows || text_bytes_ >= kBatchTextBytes) flush();
   }
 
+  // The same for jobs that know at run time alone how many columns there are: a cell a column, in order, then
+  // end_row().
+  template <class Cell>
+  void cell(const Cell& value) {
+    if (next_cell_ == columns_.size()) throw WrongCells();
+    put(columns_[next_cell_++], value);
+  }
+  void end_row() {
+    if (next_cell_ != columns_.size()) throw WrongCells();
+    next_cell_ = 0;
+    ++rows_;
+    if (rows_ == kBatchRows || text_bytes_ >= kBatchTextBytes) flush();
+  }
+
   // Hands over what is left. The adapter calls it after finish().
   void flush() {
     if (rows_ == 0) return;
@@ -150,6 +164,7 @@ class Rows {
 
   const fanfold_rows* sink_;
   std::vector<Column> columns_;
+  std::size_t next_cell_ = 0;
   std::uint64_t rows_ = 0;
   std::uint64_t text_bytes_ = 0;
   std::size_t cutoff_column_ = kNone;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace fanfold {
@@ -13,6 +14,11 @@ namespace fanfold {
 // Leaves map() with a status that the host already knows the reason of. Do not catch it.
 struct MapStopped {
   std::int32_t status;
+};
+
+// Thrown by map(): the input is not what the job reads (a column is missing): exit 3 with this sentence.
+struct InputError {
+  std::string sentence;
 };
 
 // Whole records in a row, each with its delimiter. 64 bytes before and behind may be read.
