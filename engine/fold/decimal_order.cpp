@@ -6,7 +6,7 @@
 namespace fanfold {
 namespace {
 
-enum class Kind { kMinusInfinity, kNumber, kPlusInfinity, kNan, kOther };
+enum class Kind { kMinusInfinity, kNumber, kPlusInfinity, kOther, kNan };  // in this order
 
 // A number is sign * 0.d1 d2 d3... * 10^exponent with d1 != 0; zero has no digits.
 struct Decimal {
@@ -116,8 +116,7 @@ bool below_zero(const Decimal& decimal) {
 }  // namespace
 
 bool is_unordered_decimal(std::string_view text) {
-  const Kind kind = read(text).kind;
-  return kind == Kind::kNan || kind == Kind::kOther;
+  return read(text).kind == Kind::kNan;
 }
 
 std::weak_ordering compare_decimals(std::string_view left, std::string_view right) {
@@ -142,8 +141,9 @@ std::uint64_t decimal_key(std::string_view text) {
       return kZero - kInfinity;
     case Kind::kPlusInfinity:
       return kZero + kInfinity;
-    case Kind::kNan:
     case Kind::kOther:
+      return kZero + kInfinity + 1;
+    case Kind::kNan:
       return kUnorderedDecimalKey;
     case Kind::kNumber:
       break;

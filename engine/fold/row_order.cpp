@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
 constexpr std::uint64_t kNullKey = ~std::uint64_t{0};
-// NaN, and decimal text that is no number; every real value of those types lies below.
+// NaN; every other value of those types lies below.
 constexpr std::uint64_t kUnorderedKey = kUnorderedDecimalKey;
 
 // Sorting by comparison is as good below, and needs no second look at the rows.
@@ -176,7 +176,7 @@ std::strong_ordering RowOrder::compare_from(const std::byte* left, const std::by
       const std::string_view a = layout_.bytes(left, term.column);
       const std::string_view b = layout_.bytes(right, term.column);
       const std::weak_ordering by_value = compare_decimals(a, b);
-      // What is no number stays last, whatever the direction.
+      // NaN stays last, whatever the direction.
       if (by_value != 0 && term.descending && (is_unordered_decimal(a) || is_unordered_decimal(b))) {
         return by_value < 0 ? std::strong_ordering::less : std::strong_ordering::greater;
       }

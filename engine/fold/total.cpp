@@ -237,9 +237,7 @@ FoldFault Total::compact() {
 }
 
 FoldFault Total::finish(RowSink& rows) {
-  const bool keyed = (job_.job->flags & FANFOLD_JOB_KEYED) != 0;
-  // A keyed total without bundles has no rows; an unkeyed one is the identity and has its row.
-  if (bundles_.empty() && keyed) return {};
+  // A total without bundles is the identity: what its rows are, none perhaps, the job knows.
   if (bundles_.size() == 1) {
     const PackedBundle& only = bundles_.front();
     if (only.content == BundleContent::kRows) return emit_rows(only, rows);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/overloaded.h"
@@ -219,7 +221,9 @@ int gatherer_main(int argc, char** argv) {
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
     // A run that has ended meanwhile took its folder with it: nothing to complain of.
-    if (getppid() != parent) return end(0);
+    const std::string socket = arguments.text("listen").substr(std::string_view("ipc://").size());
+    const bool folder_gone = access(socket.substr(0, socket.rfind('/')).c_str(), F_OK) != 0;
+    if (folder_gone || getppid() != parent) return end(0);
     std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
     return end(static_cast<int>(failure->code));
   }
