@@ -11,6 +11,8 @@ find_package(zstd REQUIRED)
 find_package(Isal REQUIRED MODULE)
 find_package(XxHash REQUIRED MODULE)
 find_package(MsgPackCxx REQUIRED MODULE)
+find_package(Re2 REQUIRED MODULE)  # jobs/stats
+find_package(simdjson REQUIRED)
 
 # AUTO leaves out what this machine cannot build; ON insists. From here on the answer is ON or OFF.
 if(FANFOLD_TESTS STREQUAL "AUTO")

@@ -1,0 +1,162 @@
+#include "jobs/stats/groups.h"
+
+namespace fanfold::stats {
+
+namespace {
+
+// Adds one row to a run, component by component.
+template <std::size_t kBytes>
+void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const RowValues& values, std::size_t row) {
+  for (const Addition& addition : additions) {
+    if (addition.argument == Addition::kRows) {
+      run.template at<Count>(addition.offset).add();
+      continue;
+    }
+    const CellVector& vector = values.arguments[addition.argument];
+    const Cell& cell = vector.cells[row];
+    if (cell.kind == Cell::Kind::kNull) continue;
+    switch (addition.kind) {
+      case ComponentKind::kCount:
+        run.template at<Count>(addition.offset).add();
+        break;
+      case ComponentKind::kMoments:
+        run.template at<Mean<Decimal>>(addition.offset).add(vector.number(cell));
+        break;
+      case ComponentKind::kVariance:
+        run.template at<Variance<Decimal>>(addition.offset).add(vector.number(cell));
+        break;
+      case ComponentKind::kNumberColumn:
+        if (cell.kind == Cell::Kind::kNarrow) {
+          run.template at<NumberColumn>(addition.offset).add_narrow(cell.word, cell.digits);
+        } else {
+          run.template at<NumberColumn>(addition.offset).add(vector.number(cell));
+        }
+        break;
+      case ComponentKind::kLeast:
+      case ComponentKind::kGreatest: {
+        const auto add = [&](auto& extreme) {
+          if (cell.kind == Cell::Kind::kText) {
+            extreme.add_text(vector.texts[row]);
+          } else if (cell.kind == Cell::Kind::kNarrow) {
+            extreme.add_narrow(cell.word, cell.digits);
+          } else {
+            extreme.add(vector.number(cell));
+          }
+        };
+        if (addition.kind == ComponentKind::kLeast) {
+          add(run.template at<Least>(addition.offset));
+        } else {
+          add(run.template at<Greatest>(addition.offset));
+        }
+        break;
+      }
+      case ComponentKind::kTally:
+        run.template at<TextTally>(addition.offset).add(vector.texts[row]);
+        break;
+      case ComponentKind::kDistinct:
+        run.template at<Distinct>(addition.offset).add(vector.texts[row]);
+        break;
+      case ComponentKind::kQuantiles:
+        run.template at<Quantiles>(addition.offset).add(nearest_double_of(vector.number(cell)));
+        break;
+    }
+  }
+}
+
+template <std::size_t kBytes>
+class GroupTableOf final : public GroupTable {
+ public:
+  explicit GroupTableOf(const fanfold_memory* memory) : table_(memory) {}
+
+  void add(const Query& query, const char* text, std::span<const Slice> keys, const RowValues& values) override {
+    const std::vector<Addition>& additions = query.additions();
+    if constexpr (kBytes >= sizeof(NumberColumn)) {
+      if (additions.size() == 1 && additions[0].kind == ComponentKind::kNumberColumn) {
+        const CellVector& vector = values.arguments[0];
+        const Cell* cells = vector.cells.data();
+        table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) {
+          const Cell& cell = cells[row];
+          if (cell.kind == Cell::Kind::kNarrow) [[likely]] {
+            run.template at<NumberColumn>(0).add_narrow(cell.word, cell.digits);
+          } else if (cell.kind != Cell::Kind::kNull) {
+            run.template at<NumberColumn>(0).add(vector.number(cell));
+          }
+        });
+        return;
+      }
+    }
+    if (additions.size() == 1 && additions[0].argument == Addition::kRows) {
+      table_.update(text, keys, [](Run<kBytes>& run, std::size_t) { run.template at<Count>(0).add(); });
+      return;
+    }
+    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) { add_row(run, additions, values, row); });
+  }
+  void add_to_one(const Query& query, std::size_t rows, const RowValues& values) override {
+    Run<kBytes>& run = table_[std::string_view()];
+    for (std::size_t row = 0; row < rows; ++row) add_row(run, query.additions(), values, row);
+  }
+  fanfold_extent seal() override { return table_.seal(); }
+  void reset() override { table_.reset(); }
+  void merge(GroupTable& right, unsigned work_part) override {
+    table_.merge(static_cast<GroupTableOf&>(right).table_, work_part);
+  }
+  fanfold_extent extent(unsigned log2_parts, unsigned part) const override { return table_.extent(log2_parts, part); }
+  void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) const override {
+    table_.pack(log2_parts, part, out);
+  }
+  bool check(unsigned log2_parts, unsigned part, std::span<const std::uint8_t> bytes,
+             fanfold_extent* extent) const override {
+    return Keyed::check(log2_parts, part, bytes, extent);
+  }
+  void reserve(unsigned log2_parts, unsigned part, const fanfold_extent& extent) override {
+    table_.reserve(log2_parts, part, extent);
+  }
+  bool fold(unsigned log2_parts, unsigned part, unsigned packed_log2_parts,
+            std::span<const std::uint8_t> bytes) override {
+    return table_.fold(log2_parts, part, packed_log2_parts, bytes);
+  }
+  void release_part(unsigned log2_parts, unsigned part) override { table_.release_part(log2_parts, part); }
+  std::uint64_t emit(const Query& query, unsigned log2_parts, unsigned part, Rows& rows) const override {
+    return emit_part(query, table_.part(log2_parts, part), rows);
+  }
+  std::uint64_t emit_packed(const Query& query, std::span<const std::uint8_t> bytes, Rows& rows) const override {
+    return emit_part(query, Keyed::packed_part(bytes), rows);
+  }
+  void digest(std::span<const std::uint8_t> bytes, std::uint64_t digest[2]) const override {
+    Keyed::digest(bytes, digest);
+  }
+
+ private:
+  using Keyed = Table<std::string_view, Run<kBytes>>;
+
+  static std::uint64_t emit_part(const Query& query, const typename Keyed::Part& part, Rows& rows) {
+    std::uint64_t emitted = 0;
+    part.for_each([&](const auto& row) {
+      query.emit(row.key, row.fold.view(), rows);
+      ++emitted;
+    });
+    return emitted;
+  }
+
+  Keyed table_;
+};
+
+// Each size costs a table's code; what lies between is lost to a group.
+template <std::size_t... kSizes>
+struct Sizes {
+  static std::unique_ptr<GroupTable> make(std::size_t bytes, const fanfold_memory* memory) {
+    std::unique_ptr<GroupTable> made;
+    (void)((bytes <= kSizes && (made = std::make_unique<GroupTableOf<kSizes>>(memory), true)) || ...);
+    return made;
+  }
+};
+using RunSizes = Sizes<8, 32, 48, 64, 128, 256, kRunBytesMax>;
+
+}  // namespace
+
+std::unique_ptr<GroupTable> GroupTable::make(const Layout& layout, const fanfold_memory* memory) {
+  const LayoutScope scope(layout);
+  return RunSizes::make(layout.bytes(), memory);
+}
+
+}  // namespace fanfold::stats
