@@ -161,6 +161,12 @@ class DelimitedReader {
     const char* why;
   };
 
+  struct Refused {
+    std::size_t rows_before;
+    std::uint32_t begin;
+    std::string why;
+  };
+
   void carry(std::string_view rest, std::uint64_t offset) {
     if (rest.empty()) return;
     carried_.assign(kSlack, '\0');
@@ -338,12 +344,22 @@ class DelimitedReader {
     const char* window = text.data() + begin;
     const std::size_t size = end - begin;
     base_ = window;
-    if (!take_regular_rows(window)) take_rows(window, size, offset + begin, malformed);
+    refused_.clear();
+    if (!take_regular_rows(window)) take_rows(window, size);
     if (quoted_) unquote(window, size);
-    for (std::size_t first = 0; first < begins_.size(); first += kBatchRows) {
-      const std::size_t rows = std::min(kBatchRows, begins_.size() - first);
-      visit(RowBatch(base_, offset + begin, std::span(begins_).subspan(first, rows), columns_, first));
+    std::size_t first = 0;
+    const auto visit_until = [&](std::size_t end_row) {
+      while (first < end_row) {
+        const std::size_t rows = std::min(kBatchRows, end_row - first);
+        visit(RowBatch(base_, offset + begin, std::span(begins_).subspan(first, rows), columns_, first));
+        first += rows;
+      }
+    };
+    for (const Refused& refused : refused_) {
+      visit_until(refused.rows_before);
+      malformed(offset + begin + refused.begin, refused.why);
     }
+    visit_until(begins_.size());
   }
 
   // Where every line has just the right number of fields: column by column. False, and nothing done, where not.
@@ -386,8 +402,7 @@ class DelimitedReader {
     return true;
   }
 
-  template <class Malformed>
-  void take_rows(const char* window, std::size_t size, std::uint64_t offset, Malformed& malformed) {
+  void take_rows(const char* window, std::size_t size) {
     begins_.clear();
     for (std::vector<Slice>& slices : columns_) slices.clear();
     std::size_t fault = 0;
@@ -401,15 +416,16 @@ class DelimitedReader {
       begin = end + 1;
       const std::uint32_t content = end - static_cast<std::uint32_t>(end > row && window[end - 1] == '\r');
       if (fault < faults_.size() && faults_[fault].begin == row) {
-        malformed(offset + row, faults_[fault++].why);
+        refused_.push_back({begins_.size(), row, faults_[fault++].why});
         continue;
       }
       if (content == row || is_comment({window + row, content - row})) continue;
       const std::size_t fields = at - first;
       if (fields != width_ && !options_.pad) {
-        malformed(offset + row, "the row has " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
-                                    " where there are " + std::to_string(width_) +
-                                    " columns; use --ragged pad to fill up short rows and cut long ones");
+        refused_.push_back({begins_.size(), row,
+                            "the row has " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
+                                " where there are " + std::to_string(width_) + (width_ == 1 ? " column" : " columns") +
+                                "; use --ragged pad to fill up short rows and cut long ones"});
         continue;
       }
       begins_.push_back(row);
@@ -483,6 +499,7 @@ class DelimitedReader {
   bool scanned_bytewise_ = false;
   bool padded_ = false;
   std::vector<Fault> faults_;
+  std::vector<Refused> refused_;  // in order
   std::vector<std::uint32_t> begins_;
   std::vector<std::vector<Slice>> columns_;
   const char* base_ = nullptr;

@@ -10,6 +10,7 @@
 
 #include "jobs/reader/delimited_reader.h"
 #include "jobs/stats/groups.h"
+#include "jobs/stats/json_reader.h"
 #include "jobs/stats/lexer.h"
 #include "jobs/stats/query.h"
 #include "jobs/stats/row_folder.h"
@@ -114,6 +115,7 @@ struct Stats {
   void map(const fanfold::Shard& shard, Partial& partial) const {
     if (shard.is_range()) throw InputError{"stats reads files, not ranges of numbers; name a file"};
     RowFolder folder(*query, on_error_kind, shard, partial);
+    if (input == "jsonl") return map_json(shard, folder);
     DelimitedReader reader(format, kernels);
     bool ready = false;
     const auto visit = [&](const RowBatch& batch) { folder.add(batch); };
@@ -174,6 +176,19 @@ struct Stats {
 
  private:
   static constexpr std::string_view kMark = "\xef\xbb\xbf";  // UTF-8's byte order mark
+
+  void map_json(const fanfold::Shard& shard, RowFolder& folder) const {
+    fanfold::stats::JsonReader reader(query->columns(), null);
+    shard.for_each_block([&](const fanfold::Block& block) {
+      shard.mark(block.offset);
+      std::string_view text = block.bytes;
+      if (block.offset == 0 && text.starts_with(kMark)) text.remove_prefix(kMark.size());
+      reader.read(
+          text, block.offset + (block.bytes.size() - text.size()), [&](const RowBatch& batch) { folder.add(batch); },
+          [&](std::uint64_t offset, std::string_view why) { folder.malformed(offset, why); });
+      shard.count_records(folder.take_records());
+    });
+  }
 
   static bool is_blank(std::string_view line) { return line.empty() || line == "\r"; }
   static std::string name_of(const fanfold::Shard& shard) { return "\"" + std::string(shard.name()) + "\""; }

@@ -324,6 +324,36 @@ class Stats(unittest.TestCase):
         self.assertEqual(self.rows(*query, "--on-error", "null"), [["a", "2", "1", "1", "1", "3"], ["b", "1", "1", "3", "3", "3"]])
         self.assertEqual(self.rows(path, "--agg", "min(x), max(x), count(x)"), [["1", "two", "3"]])
 
+    def test_JsonLinesAreReadByTheirPaths(self):
+        rng = random.Random(6)
+        objects = []
+        for number in range(5000):
+            made = {"user": {"name": rng.choice(["ann", "b\"ob", "é世", None, ""]), "tags": [1, "two"]},
+                    "ms": rng.choice([1, 2.50, -3e2, None]), "ok": rng.random() < 0.5, "n": number}
+            if rng.random() < 0.1:
+                del made["ms"]
+            objects.append(made)
+        lines = [json.dumps(made, ensure_ascii=rng.random() < 0.5, separators=rng.choice([(",", ":"), (" , ", " : ")]))
+                 for made in objects]
+        path = self.file("e.jsonl", "\ufeff" + "\r\n".join(lines) + "\n\n")
+        text = {True: "true", False: "false"}
+        rows = [[made["user"]["name"] or "", json.dumps(made["ms"]) if made.get("ms") is not None else "", text[made["ok"]],
+                 str(made["n"])] for made in objects]
+        header = ["user.name", "ms", "ok", "n"]
+        aggregates = [("count", None), ("sum", "ms"), ("max", "n"), ("min", "ms"), ("distinct", "ok")]
+        for shard in ("1KiB", "1MiB"):
+            self.assert_answers(self.rows(path, "--input", "jsonl", "--by", "user.name,ok", "--agg",
+                                          ",".join(call(*one) for one in aggregates), "--shard-bytes", shard),
+                                oracle.answer(header, rows, ["user.name", "ok"], aggregates))
+        path = self.file("m.jsonl", '{"a": {"b": [1, {"c": 2}], "d": 1e400}, "a.d": null}\n{"a": "text"}\n')
+        self.assertEqual(self.rows(path, "--input", "jsonl", "--by", "a, a.b, a.d"),
+                         [["text", "", "", "1"], ['{"b": [1, {"c": 2}], "d": 1e400}', '[1, {"c": 2}]', "", "1"]])
+        for bad in ('{"a": 1', "[1]", "17", '{"a": 1} {', '{"a": nul}', '{"a": "\x80"}', '{"a" 1}'):
+            path = self.folder / "b.jsonl"
+            path.write_bytes(b'{"a": 1}\n' + bad.encode("latin-1") + b"\n")
+            self.refused(4, path, "--input", "jsonl", "--by", "a", says=["b.jsonl", "line 2", "no JSON object"])
+            self.assertEqual(self.rows(path, "--input", "jsonl", "--on-error", "skip", "--by", "a"), [["1", "1"]])
+
     # ---- errors --------------------------------------------------------------------------------
 
     def test_BrokenQueriesAreRefusedWithTheirPlace(self):

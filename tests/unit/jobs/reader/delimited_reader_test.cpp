@@ -131,8 +131,6 @@ std::vector<Row> rows_by_reader(const std::string& text, const DelimitedOptions&
     begin = end;
   }
   reader.finish(visit, malformed);
-  // A window's malformed rows are told before its sound ones.
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.offset < b.offset; });
   return rows;
 }
 
