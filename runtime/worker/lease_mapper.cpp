@@ -51,6 +51,7 @@ LeaseMapper::LeaseMapper(const plugin::Instance& instance, const Plan& plan, Rea
   shard_.position = &cell_.position;
   shard_.bad_record = bad_record;
   shard_.count_records = count_records;
+  shard_.count_skipped = count_skipped;
 }
 
 Mapped LeaseMapper::map(LeaseId lease, Interval shards, plugin::Partial& partial,
@@ -64,6 +65,7 @@ Mapped LeaseMapper::map(LeaseId lease, Interval shards, plugin::Partial& partial
   cell_.enter(Phase::kMap);
   status_ = FANFOLD_OK;
   records_ = 0;
+  skipped_ = 0;
   input_failure_.reset();
   bad_record_.reset();
   const std::uint64_t bytes_before = reader_.record_bytes();
@@ -91,6 +93,7 @@ Mapped LeaseMapper::map(LeaseId lease, Interval shards, plugin::Partial& partial
     [[maybe_unused]] const Status ignored = reader_.end_lease();
   }
   mapped.records = records_;
+  mapped.skipped = skipped_;
   mapped.bytes = reader_.record_bytes() - bytes_before;
   const bool cancelled = __atomic_load_n(&stop_, __ATOMIC_RELAXED) == FANFOLD_CANCEL;
   if (cancelled && (status_ == FANFOLD_OK || status_ == FANFOLD_STOPPED)) {
@@ -226,6 +229,10 @@ std::int32_t LeaseMapper::bad_record(void* context, std::uint64_t offset, const 
 
 void LeaseMapper::count_records(void* context, std::uint64_t records) {
   static_cast<LeaseMapper*>(context)->records_ += records;
+}
+
+void LeaseMapper::count_skipped(void* context, std::uint64_t records) {
+  static_cast<LeaseMapper*>(context)->skipped_ += records;
 }
 
 }  // namespace fanfold::worker

@@ -33,7 +33,8 @@ struct Mapped {
   Outcome outcome = Outcome::kDone;
   std::optional<Cause> cause = {};
   std::uint64_t records = 0;
-  std::uint64_t bytes = 0;  // of records, decompressed
+  std::uint64_t skipped = 0;  // of these
+  std::uint64_t bytes = 0;    // of records, decompressed
 };
 
 class LeaseMapper {
@@ -59,6 +60,7 @@ class LeaseMapper {
   static std::int32_t next_block(void* context, fanfold_block* block);
   static std::int32_t bad_record(void* context, std::uint64_t offset, const char* text, std::uint64_t text_size);
   static void count_records(void* context, std::uint64_t records);
+  static void count_skipped(void* context, std::uint64_t records);
 
   const plugin::Instance& instance_;
   const Plan& plan_;
@@ -71,6 +73,7 @@ class LeaseMapper {
   // Of the lease being mapped.
   std::int32_t status_ = FANFOLD_OK;
   std::uint64_t records_ = 0;
+  std::uint64_t skipped_ = 0;
   std::optional<Failure> input_failure_;
   struct BadRecord {
     std::uint64_t offset;

@@ -121,6 +121,7 @@ LeaseReport RunWork::map_lease(const StartLease& start) {
   told.bytes = mapped.bytes;
   if (mapped.actual_end > shards.begin) {
     partial->ledger.add_records(mapped.records, mapped.bytes);
+    partial->ledger.add_skipped(mapped.skipped);
     if (std::optional<Cause> cause = seal(report, std::move(partial), start.grant.send_small)) {
       cause->shard = mapped.actual_end - 1;
       told.actual_end = shards.begin;

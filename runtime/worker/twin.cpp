@@ -81,12 +81,14 @@ class Twin {
     options.allow_growth = open_.allow_growth;
     LeaseMapper mapper(instance, *plan, options, page_.cell(0), stop);
     const Interval all{0, plan->shard_count()};
+    Ledger ledger;
     Ended ended;
     ended.run = open_.run;
     if (!all.empty()) {
       Mapped mapped = mapper.map(LeaseId{1}, all, partial, account);
       if (mapped.cause) return std::move(*mapped.cause);
       ended.records = mapped.records;
+      ledger.add_skipped(mapped.skipped);
       ended.bytes = mapped.bytes;
     }
     ended.done = all;
@@ -96,7 +98,6 @@ class Twin {
     if (status == FANFOLD_OK) status = plugin::merge_all(instance, total, partial);
     if (status != FANFOLD_OK) return refused(status, Phase::kMerge, account);
     process::write_message(result_, ended);
-    Ledger ledger;
     ledger.add_records(ended.records, ended.bytes);
     return finish(instance, schema, total, account, ledger);
   }

@@ -144,6 +144,8 @@ typedef struct fanfold_shard {
   int32_t (*bad_record)(void* context, uint64_t offset, const char* text, uint64_t text_size);
   /* Tells the ledger how many records were mapped; many calls add up. */
   void (*count_records)(void* context, uint64_t records);
+  /* Tells the ledger how many of these could not be mapped and were passed over, as the user allowed. */
+  void (*count_skipped)(void* context, uint64_t records);
 } fanfold_shard;
 
 /* ---- rows ---------------------------------------------------------------------------------- */

@@ -84,6 +84,12 @@ class Shard {
     if (shard_->position != nullptr) __atomic_store_n(shard_->position, offset, __ATOMIC_RELAXED);
   }
   void count_records(std::uint64_t records) const { shard_->count_records(shard_->context, records); }
+  // Of the records counted, those that the job passed over because the user allowed it.
+  void count_skipped(std::uint64_t records) const {
+    if (records != 0 && FANFOLD_HAS(shard_, fanfold_shard, count_skipped)) {
+      shard_->count_skipped(shard_->context, records);
+    }
+  }
   // A record that cannot be mapped: kept by the ledger, or the end of the run, as the user asked.
   void bad_record(std::uint64_t offset, std::string_view why) const {
     const std::int32_t status = shard_->bad_record(shard_->context, offset, why.data(), why.size());
