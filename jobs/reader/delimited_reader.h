@@ -370,17 +370,17 @@ class DelimitedReader {
     const std::uint32_t* positions = positions_.data();
     // As many lines as rows, and a line's end at each row's end: so there is none within a row. The last one
     // may lie behind the text.
-    std::size_t others = 0;
-    for (std::size_t row = 0; row + 1 < lines_; ++row) {
-      others += static_cast<std::size_t>(window[positions[row * width + width - 1]] != '\n');
-    }
-    if (others != 0) return false;
     begins_.resize(lines_);
+    std::size_t others = 0;
     std::uint32_t begin = 0;
-    for (std::size_t row = 0; row < lines_; ++row) {
+    const std::uint32_t* row_end = positions + width - 1;
+    for (std::size_t row = 0; row + 1 < lines_; ++row, row_end += width) {
       begins_[row] = begin;
-      begin = positions[row * width + width - 1] + 1;
+      others += static_cast<std::size_t>(window[*row_end] != '\n');
+      begin = *row_end + 1;
     }
+    if (lines_ != 0) begins_[lines_ - 1] = begin;
+    if (others != 0) return false;
     for (std::size_t index = 0; index < wanted_.size(); ++index) {
       const std::size_t column = wanted_[index];
       std::vector<Slice>& slices = columns_[index];

@@ -4,6 +4,16 @@ namespace fanfold::stats {
 
 namespace {
 
+// Of a cell that is not null.
+template <class Component>
+[[gnu::always_inline]] inline void add_number(Component& component, const CellVector& vector, const Cell& cell) {
+  if (cell.kind == Cell::Kind::kNarrow) [[likely]] {
+    component.add_narrow(cell.word, cell.digits);
+  } else {
+    component.add(vector.number(cell));
+  }
+}
+
 // Adds one row to a run, component by component.
 template <std::size_t kBytes>
 void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const RowValues& values, std::size_t row) {
@@ -20,17 +30,13 @@ void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const Row
         run.template at<Count>(addition.offset).add();
         break;
       case ComponentKind::kMoments:
-        run.template at<Mean<Decimal>>(addition.offset).add(vector.number(cell));
+        add_number(run.template at<NumberMoments>(addition.offset), vector, cell);
         break;
       case ComponentKind::kVariance:
         run.template at<Variance<Decimal>>(addition.offset).add(vector.number(cell));
         break;
       case ComponentKind::kNumberColumn:
-        if (cell.kind == Cell::Kind::kNarrow) {
-          run.template at<NumberColumn>(addition.offset).add_narrow(cell.word, cell.digits);
-        } else {
-          run.template at<NumberColumn>(addition.offset).add(vector.number(cell));
-        }
+        add_number(run.template at<NumberColumn>(addition.offset), vector, cell);
         break;
       case ComponentKind::kLeast:
       case ComponentKind::kGreatest: {
@@ -70,20 +76,12 @@ class GroupTableOf final : public GroupTable {
 
   void add(const Query& query, const char* text, std::span<const Slice> keys, const RowValues& values) override {
     const std::vector<Addition>& additions = query.additions();
-    if constexpr (kBytes >= sizeof(NumberColumn)) {
-      if (additions.size() == 1 && additions[0].kind == ComponentKind::kNumberColumn) {
-        const CellVector& vector = values.arguments[0];
-        const Cell* cells = vector.cells.data();
-        table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) {
-          const Cell& cell = cells[row];
-          if (cell.kind == Cell::Kind::kNarrow) [[likely]] {
-            run.template at<NumberColumn>(0).add_narrow(cell.word, cell.digits);
-          } else if (cell.kind != Cell::Kind::kNull) {
-            run.template at<NumberColumn>(0).add(vector.number(cell));
-          }
-        });
-        return;
-      }
+    // One component, as most queries have: no loop over components within that over rows.
+    if (additions.size() == 1 && additions[0].kind == ComponentKind::kNumberColumn) {
+      if constexpr (kBytes >= sizeof(NumberColumn)) return add_numbers<NumberColumn>(text, keys, values);
+    }
+    if (additions.size() == 1 && additions[0].kind == ComponentKind::kMoments) {
+      if constexpr (kBytes >= sizeof(NumberMoments)) return add_numbers<NumberMoments>(text, keys, values);
     }
     if (additions.size() == 1 && additions[0].argument == Addition::kRows) {
       table_.update(text, keys, [](Run<kBytes>& run, std::size_t) { run.template at<Count>(0).add(); });
@@ -100,10 +98,8 @@ class GroupTableOf final : public GroupTable {
   void merge(GroupTable& right, unsigned work_part) override {
     table_.merge(static_cast<GroupTableOf&>(right).table_, work_part);
   }
-  fanfold_extent extent(unsigned log2_parts, unsigned part) const override { return table_.extent(log2_parts, part); }
-  void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) const override {
-    table_.pack(log2_parts, part, out);
-  }
+  fanfold_extent extent(unsigned log2_parts, unsigned part) override { return table_.extent(log2_parts, part); }
+  void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) override { table_.pack(log2_parts, part, out); }
   bool check(unsigned log2_parts, unsigned part, std::span<const std::uint8_t> bytes,
              fanfold_extent* extent) const override {
     return Keyed::check(log2_parts, part, bytes, extent);
@@ -116,7 +112,7 @@ class GroupTableOf final : public GroupTable {
     return table_.fold(log2_parts, part, packed_log2_parts, bytes);
   }
   void release_part(unsigned log2_parts, unsigned part) override { table_.release_part(log2_parts, part); }
-  std::uint64_t emit(const Query& query, unsigned log2_parts, unsigned part, Rows& rows) const override {
+  std::uint64_t emit(const Query& query, unsigned log2_parts, unsigned part, Rows& rows) override {
     return emit_part(query, table_.part(log2_parts, part), rows);
   }
   std::uint64_t emit_packed(const Query& query, std::span<const std::uint8_t> bytes, Rows& rows) const override {
@@ -128,6 +124,15 @@ class GroupTableOf final : public GroupTable {
 
  private:
   using Keyed = Table<std::string_view, Run<kBytes>>;
+
+  template <class Component>
+  void add_numbers(const char* text, std::span<const Slice> keys, const RowValues& values) {
+    const CellVector& vector = values.arguments[0];
+    const Cell* cells = vector.cells.data();
+    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) {
+      if (cells[row].kind != Cell::Kind::kNull) add_number(run.template at<Component>(0), vector, cells[row]);
+    });
+  }
 
   static std::uint64_t emit_part(const Query& query, const typename Keyed::Part& part, Rows& rows) {
     std::uint64_t emitted = 0;
@@ -150,7 +155,7 @@ struct Sizes {
     return made;
   }
 };
-using RunSizes = Sizes<8, 32, 48, 64, 128, 256, kRunBytesMax>;
+using RunSizes = Sizes<8, 16, 32, 48, 64, 128, 256, kRunBytesMax>;
 
 }  // namespace
 

@@ -32,8 +32,8 @@ class GroupTable {
   virtual fanfold_extent seal() = 0;
   virtual void reset() = 0;
   virtual void merge(GroupTable& right, unsigned work_part) = 0;
-  [[nodiscard]] virtual fanfold_extent extent(unsigned log2_parts, unsigned part) const = 0;
-  virtual void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) const = 0;
+  [[nodiscard]] virtual fanfold_extent extent(unsigned log2_parts, unsigned part) = 0;
+  virtual void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) = 0;
   [[nodiscard]] virtual bool check(unsigned log2_parts, unsigned part, std::span<const std::uint8_t> bytes,
                                    fanfold_extent* extent) const = 0;
   virtual void reserve(unsigned log2_parts, unsigned part, const fanfold_extent& extent) = 0;
@@ -41,7 +41,7 @@ class GroupTable {
                                   std::span<const std::uint8_t> bytes) = 0;
   virtual void release_part(unsigned log2_parts, unsigned part) = 0;
   // Tells how many rows were emitted.
-  virtual std::uint64_t emit(const Query& query, unsigned log2_parts, unsigned part, Rows& rows) const = 0;
+  virtual std::uint64_t emit(const Query& query, unsigned log2_parts, unsigned part, Rows& rows) = 0;
   virtual std::uint64_t emit_packed(const Query& query, std::span<const std::uint8_t> bytes, Rows& rows) const = 0;
   virtual void digest(std::span<const std::uint8_t> bytes, std::uint64_t digest[2]) const = 0;
 
@@ -84,11 +84,11 @@ class Groups {
     const LayoutScope scope(query_->layout());
     table_->merge(*right.table_, work_part);
   }
-  [[nodiscard]] fanfold_extent extent(unsigned log2_parts, unsigned part) const {
+  [[nodiscard]] fanfold_extent extent(unsigned log2_parts, unsigned part) {
     const LayoutScope scope(query_->layout());
     return table_->extent(log2_parts, part);
   }
-  void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) const {
+  void pack(unsigned log2_parts, unsigned part, std::uint8_t* out) {
     const LayoutScope scope(query_->layout());
     table_->pack(log2_parts, part, out);
   }

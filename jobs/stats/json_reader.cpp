@@ -95,7 +95,7 @@ struct JsonReader::Parser {
   std::string null;
   ondemand::parser parser;
   ondemand::document* document = nullptr;  // the line's
-  std::string text;  // kSlack bytes, then the fields
+  std::string text;                        // kSlack bytes, then the fields
   std::vector<std::vector<Slice>> columns;
   std::vector<Slice> row;
   std::vector<std::uint32_t> begins;
@@ -120,7 +120,8 @@ void JsonReader::read(std::string_view block, std::uint64_t offset, const Visito
           parser.parser.iterate(simdjson::padded_string_view(line.data(), line.size(), line.size() + kSlack));
       parser.document = &document;
       parser.take_members(document.get_object(), "", 0);
-      if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
+      if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
+        throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
     } catch (const simdjson::simdjson_error& error) {
       parser.text.resize(text_before);
       give_rows(offset, visit);

@@ -10,13 +10,14 @@
 #include <fanfold/number.h>
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "jobs/stats/extreme.h"
+#include "jobs/stats/narrow_sum.h"
 
 namespace fanfold::stats {
 
@@ -24,7 +25,7 @@ class NumberColumn {
  public:
   static constexpr std::size_t packed_bytes = kVariableSize;
 
-  void add_narrow(std::int64_t coefficient, unsigned digits) {
+  [[gnu::always_inline]] void add_narrow(std::int64_t coefficient, unsigned digits) {
     std::int64_t sum = 0;
     if (digits_.word() == kSeen * digits + kSeenOnce && !__builtin_add_overflow(sum_, coefficient, &sum)) [[likely]] {
       ++count_;
@@ -222,17 +223,12 @@ class NumberColumn {
     const Greatest greatest = this->greatest();
     if (least.kind() != Least::Kind::kNarrow || greatest.kind() != Greatest::Kind::kNarrow) return false;
     const DecimalSum sum = this->sum();
-    if (!sum.is_decimal() || sum.pack_size() > 10) return false;
-    std::array<std::byte, 10> packed{};
-    sum.pack(packed.data());
-    // A byte of fraction digits, one of size, and so many of two's complement.
-    const auto size = static_cast<std::size_t>(packed[1]);
-    std::uint64_t bits = size != 0 && (packed[1 + size] & std::byte{0x80}) != std::byte{0} ? ~std::uint64_t{0} : 0;
-    for (std::size_t at = size; at > 0; --at) bits = (bits << 8) | static_cast<std::uint64_t>(packed[1 + at]);
+    const std::optional<std::int64_t> narrow_total = narrow_sum(sum);
+    if (!narrow_total) return false;
     const Decimal least_decimal = least.number().decimal();
     const Decimal greatest_decimal = greatest.number().decimal();
     narrow.count_ = count_;
-    narrow.sum_ = static_cast<std::int64_t>(bits);
+    narrow.sum_ = *narrow_total;
     narrow.least_ = least_decimal.narrow();
     narrow.greatest_ = greatest_decimal.narrow();
     narrow.digits_ = {1, static_cast<std::uint8_t>(sum.fraction_digits()),

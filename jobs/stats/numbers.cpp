@@ -211,6 +211,9 @@ std::string text_of(double value) {
 
 std::string text_of(const Number& value) {
   if (!is_decimal(value)) return text_of(value.real());
+  if (value.decimal().is_narrow() && value.decimal().fraction_digits() == 0) {
+    return std::to_string(value.decimal().narrow());
+  }
   return decimal_text(big(value.decimal()), value.decimal().fraction_digits());
 }
 

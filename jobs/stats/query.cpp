@@ -458,7 +458,7 @@ void Query::emit_aggregate(const Output& output, RunView run, Rows& rows) const 
       rows.cell(run.at<Count>(output.offset).value());
       return;
     case ComponentKind::kMoments:
-      emit_moments(output, run.at<Mean<Decimal>>(output.offset), rows);
+      emit_moments(output, run.at<NumberMoments>(output.offset), rows);
       return;
     case ComponentKind::kVariance: {
       const auto& variance = run.at<Variance<Decimal>>(output.offset);

@@ -1,5 +1,7 @@
 #include "jobs/stats/row_folder.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "jobs/reader/number_scan.h"
@@ -52,8 +54,14 @@ Cell cell_of(const Number& number, std::vector<Number>& numbers) {
 
 }  // namespace
 
-RowFolder::RowFolder(const Query& query, OnError on_error, const Shard& shard, Groups& groups)
-    : query_(query), on_error_(on_error), shard_(shard), groups_(groups), needs_text_(query.arguments().size(), false) {
+RowFolder::RowFolder(const Query& query, OnError on_error, std::uint32_t kernels, const Shard& shard, Groups& groups)
+    : query_(query),
+      on_error_(on_error),
+      kernels_(kernels),
+      null_is_number_(static_cast<bool>(parse_number(query.null()))),
+      shard_(shard),
+      groups_(groups),
+      needs_text_(query.arguments().size(), false) {
   values_.arguments.resize(query.arguments().size());
   for (const Addition& addition : query.additions()) {
     if (addition.argument == Addition::kRows) continue;
@@ -63,13 +71,15 @@ RowFolder::RowFolder(const Query& query, OnError on_error, const Shard& shard, G
   }
 }
 
-std::uint64_t RowFolder::take_records() {
-  return std::exchange(records_, 0);
+void RowFolder::report() {
+  shard_.count_records(std::exchange(records_, 0));
+  shard_.count_skipped(std::exchange(skipped_, 0));
 }
 
 void RowFolder::malformed(std::uint64_t offset, std::string_view why) {
-  ++records_;
   if (on_error_ == OnError::kFail) shard_.bad_record(offset, why);
+  ++records_;
+  ++skipped_;
 }
 
 void RowFolder::refuse(std::uint64_t offset, const Fault& fault) {
@@ -79,29 +89,30 @@ void RowFolder::refuse(std::uint64_t offset, const Fault& fault) {
 
 void RowFolder::judge(const reader::RowBatch& batch, std::size_t row, const Fault& fault) {
   if (on_error_ == OnError::kFail) refuse(batch.offset(selected_[row]), fault);
-  if (on_error_ == OnError::kSkip) {
-    dropped_[row] = true;
-    any_dropped_ = true;
-  }
+  if (faulty_[row]) return;
+  faulty_[row] = true;
+  ++faults_;
 }
 
 void RowFolder::add(const reader::RowBatch& batch) {
   records_ += batch.size();
   rendered_.clear();
   select(batch);
-  dropped_.assign(selected_.size(), false);
-  any_dropped_ = false;
+  faulty_.assign(selected_.size(), false);
+  faults_ = 0;
   compute(batch);
-  if (any_dropped_) drop_marked();
+  skipped_ += faults_;
+  if (faults_ != 0 && on_error_ == OnError::kSkip) drop_faulty();
   fold(batch);
 }
 
 void RowFolder::select(const reader::RowBatch& batch) {
-  selected_.clear();
   if (!query_.where()) {
-    for (std::uint32_t row = 0; row < batch.size(); ++row) selected_.push_back(row);
+    while (all_rows_.size() < batch.size()) all_rows_.push_back(static_cast<std::uint32_t>(all_rows_.size()));
+    selected_ = std::span(all_rows_).first(batch.size());
     return;
   }
+  chosen_.clear();
   BatchRow fields(query_, batch);
   for (std::uint32_t row = 0; row < batch.size(); ++row) {
     fields.set(row);
@@ -109,10 +120,12 @@ void RowFolder::select(const reader::RowBatch& batch) {
     if (value.kind == Value::Kind::kFault) {
       // Unknown: the row is not among those wanted, whether its record or this value is left out.
       if (on_error_ == OnError::kFail) refuse(batch.offset(row), {value.column, value.text});
+      ++skipped_;
     } else if (value.kind == Value::Kind::kTruth && value.truth) {
-      selected_.push_back(row);
+      chosen_.push_back(row);
     }
   }
+  selected_ = chosen_;
 }
 
 void RowFolder::compute(const reader::RowBatch& batch) {
@@ -129,38 +142,47 @@ void RowFolder::compute(const reader::RowBatch& batch) {
   }
 }
 
+std::span<const Slice> RowFolder::fields_of(const reader::RowBatch& batch, std::uint32_t column) {
+  const std::span<const Slice> slices = batch.column(column);
+  if (selected_.size() == batch.size()) return slices;
+  fields_.resize(selected_.size());
+  for (std::size_t row = 0; row < selected_.size(); ++row) fields_[row] = slices[selected_[row]];
+  return fields_;
+}
+
 void RowFolder::compute_column(const reader::RowBatch& batch, std::size_t index) {
   const Argument& argument = query_.arguments()[index];
   const std::uint32_t column = argument.expression.column();
-  const Slice* slices = batch.column(column).data();
+  const std::span<const Slice> fields = fields_of(batch, column);
   CellVector& vector = values_.arguments[index];
-  const bool keeps_text = needs_text_[index];
+  if (needs_text_[index]) {
+    for (std::size_t row = 0; row < fields.size(); ++row) {
+      vector.texts[row] = {batch.text() + fields[row].begin, fields[row].end - fields[row].begin};
+    }
+  }
+  if (null_is_number_) {
+    std::fill(vector.cells.begin(), vector.cells.end(), Cell{});
+  } else {
+    static_assert(sizeof(Cell) == sizeof(reader::ReadDecimal) && offsetof(Cell, kind) == 8 &&
+                  offsetof(Cell, digits) == 9);
+    reader::read_decimals(batch.text(), fields.data(), fields.size(), kernels_,
+                          reinterpret_cast<reader::ReadDecimal*>(vector.cells.data()));
+  }
+  // What is not read is null, wide or no number.
   const std::string_view null = query_.null();
-  const bool all = selected_.size() == batch.size();
-  for (std::size_t row = 0; row < selected_.size(); ++row) {
-    const Slice slice = slices[all ? row : selected_[row]];
-    const char* text = batch.text() + slice.begin;
-    const std::size_t size = slice.end - slice.begin;
+  for (std::size_t row = 0; row < fields.size(); ++row) {
     Cell& cell = vector.cells[row];
-    if (size == null.size() && std::memcmp(text, null.data(), size) == 0) [[unlikely]] {
-      cell = {};
+    if (cell.kind != Cell::Kind::kNull) [[likely]]
       continue;
-    }
-    if (keeps_text) vector.texts[row] = {text, size};
-    if (size != 0) {
-      const reader::ShortDecimal quick = reader::read_short_decimal(text, size);
-      if (quick.good) [[likely]] {
-        cell = {quick.coefficient, Cell::Kind::kNarrow, static_cast<std::uint8_t>(quick.fraction_digits)};
-        continue;
-      }
-    }
-    if (const Number number = parse_number({text, size})) {
+    cell = {};
+    const std::string_view text(batch.text() + fields[row].begin, fields[row].end - fields[row].begin);
+    if (text == null) continue;
+    if (const Number number = reader::read_number(text.data(), text.size())) {
       cell = cell_of(number, vector.numbers);
     } else if (!argument.numeric) {
       cell = {0, Cell::Kind::kText, 0};
     } else {
-      cell = {};
-      judge(batch, row, {column, {text, size}});
+      judge(batch, row, {column, text});
     }
   }
 }
@@ -192,18 +214,19 @@ void RowFolder::compute_expression(const reader::RowBatch& batch, std::size_t in
   }
 }
 
-void RowFolder::drop_marked() {
+void RowFolder::drop_faulty() {
   std::size_t kept = 0;
+  chosen_.resize(selected_.size());
   for (std::size_t row = 0; row < selected_.size(); ++row) {
-    if (dropped_[row]) continue;
-    selected_[kept] = selected_[row];
+    if (faulty_[row]) continue;
+    chosen_[kept] = selected_[row];
     for (CellVector& vector : values_.arguments) {
       vector.cells[kept] = vector.cells[row];
       if (!vector.texts.empty()) vector.texts[kept] = vector.texts[row];
     }
     ++kept;
   }
-  selected_.resize(kept);
+  selected_ = std::span<const std::uint32_t>(chosen_).first(kept);
 }
 
 void RowFolder::fold(const reader::RowBatch& batch) {
@@ -214,13 +237,7 @@ void RowFolder::fold(const reader::RowBatch& batch) {
     return;
   }
   if (keys.size() == 1) {
-    std::span<const Slice> slices = batch.column(keys[0]);
-    if (selected_.size() != batch.size()) {
-      keys_.resize(selected_.size());
-      for (std::size_t row = 0; row < selected_.size(); ++row) keys_[row] = slices[selected_[row]];
-      slices = keys_;
-    }
-    groups_.add(batch.text(), slices, values_);
+    groups_.add(batch.text(), fields_of(batch, keys[0]), values_);
     return;
   }
   constexpr std::size_t kSlack = 16;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,22 +27,26 @@ enum class OnError : std::uint8_t {
 
 class RowFolder {
  public:
-  RowFolder(const Query& query, OnError on_error, const Shard& shard, Groups& groups);
+  // `kernels` is what the host tells (abi.h).
+  RowFolder(const Query& query, OnError on_error, std::uint32_t kernels, const Shard& shard, Groups& groups);
 
   // Columns of the batch as Query::columns().
   void add(const reader::RowBatch& batch);
   // A record that is no row.
   void malformed(std::uint64_t offset, std::string_view why);
 
-  // Rows added or judged, since the last call.
-  [[nodiscard]] std::uint64_t take_records();
+  // Tells the shard how many records there were since the last call, and how many of them were passed over, wholly or
+  // in a value.
+  void report();
 
  private:
   void select(const reader::RowBatch& batch);
   void compute(const reader::RowBatch& batch);
   void compute_column(const reader::RowBatch& batch, std::size_t index);
+  // The fields of a column in the selected rows.
+  std::span<const Slice> fields_of(const reader::RowBatch& batch, std::uint32_t column);
   void compute_expression(const reader::RowBatch& batch, std::size_t index);
-  void drop_marked();
+  void drop_faulty();
   void fold(const reader::RowBatch& batch);
   // What to do with a row in which a text is no number; the value is null unless the row is dropped.
   void judge(const reader::RowBatch& batch, std::size_t row, const Fault& fault);
@@ -49,18 +54,24 @@ class RowFolder {
 
   const Query& query_;
   const OnError on_error_;
+  const std::uint32_t kernels_;
+  const bool null_is_number_;
   const Shard& shard_;
   Groups& groups_;
 
-  std::vector<std::uint32_t> selected_;  // rows of the batch
-  std::vector<bool> dropped_;            // of the selected ones
-  bool any_dropped_ = false;
-  std::vector<bool> needs_text_;  // of each argument
+  std::span<const std::uint32_t> selected_;  // rows of the batch
+  std::vector<std::uint32_t> all_rows_;      // 0, 1, 2 ...
+  std::vector<std::uint32_t> chosen_;        // where not all are selected
+  std::vector<Slice> fields_;                // of the selected rows
+  std::vector<bool> faulty_;                 // of the selected ones: a text is no number
+  std::size_t faults_ = 0;                   // rows that are
+  std::vector<bool> needs_text_;             // of each argument
   RowValues values_;
   std::deque<std::string> rendered_;  // texts of computed numbers
   std::vector<Slice> keys_;
   std::string key_bytes_;
   std::uint64_t records_ = 0;
+  std::uint64_t skipped_ = 0;
 };
 
 }  // namespace fanfold::stats

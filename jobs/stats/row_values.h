@@ -12,13 +12,13 @@
 
 namespace fanfold::stats {
 
-// A value of one row. Sixteen bytes; what is wider lies beside the cells.
+// A value of one row. Sixteen bytes, those of reader::ReadDecimal; what is wider lies beside the cells.
 struct Cell {
   enum class Kind : std::uint8_t {
-    kNull,
-    kNarrow,  // a decimal whose coefficient is `word`
-    kNumber,  // any number: number `word` of the vector
-    kText,    // no number
+    kNull = 0,
+    kNarrow = 1,  // a decimal whose coefficient is `word`
+    kNumber,      // any number: number `word` of the vector
+    kText,        // no number
   };
   std::int64_t word = 0;
   Kind kind = Kind::kNull;

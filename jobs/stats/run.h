@@ -10,7 +10,6 @@
 #include <fanfold/count.h>
 #include <fanfold/distinct.h>
 #include <fanfold/fold.h>
-#include <fanfold/mean.h>
 #include <fanfold/number.h>
 #include <fanfold/quantiles.h>
 #include <fanfold/variance.h>
@@ -26,13 +25,14 @@
 
 #include "jobs/stats/extreme.h"
 #include "jobs/stats/number_column.h"
+#include "jobs/stats/number_moments.h"
 #include "jobs/stats/text_tally.h"
 
 namespace fanfold::stats {
 
 enum class ComponentKind : std::uint8_t {
   kCount,         // Count
-  kMoments,       // Mean<Decimal>: count and sum
+  kMoments,       // count and sum of numbers
   kVariance,      // Variance<Decimal>: count, sum, sum of squares
   kNumberColumn,  // count, sum, least and greatest of numbers
   kLeast,
@@ -52,7 +52,7 @@ template <class Visitor>
 decltype(auto) with_component(ComponentKind kind, Visitor&& visit) {
   switch (kind) {
     case ComponentKind::kMoments:
-      return visit(ComponentType<Mean<Decimal>>{});
+      return visit(ComponentType<NumberMoments>{});
     case ComponentKind::kVariance:
       return visit(ComponentType<Variance<Decimal>>{});
     case ComponentKind::kNumberColumn:

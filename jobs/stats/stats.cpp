@@ -114,7 +114,7 @@ struct Stats {
 
   void map(const fanfold::Shard& shard, Partial& partial) const {
     if (shard.is_range()) throw InputError{"stats reads files, not ranges of numbers; name a file"};
-    RowFolder folder(*query, on_error_kind, shard, partial);
+    RowFolder folder(*query, on_error_kind, kernels, shard, partial);
     if (input == "jsonl") return map_json(shard, folder);
     DelimitedReader reader(format, kernels);
     bool ready = false;
@@ -153,10 +153,10 @@ struct Stats {
         reader.read(text, block.offset + static_cast<std::uint64_t>(text.data() - block.bytes.data()), visit,
                     malformed);
       }
-      shard.count_records(folder.take_records());
+      folder.report();
     });
     reader.finish(visit, malformed);
-    shard.count_records(folder.take_records());
+    folder.report();
   }
 
   void finish(const Partial::Part& part, fanfold::Rows& rows) const {
@@ -186,7 +186,7 @@ struct Stats {
       reader.read(
           text, block.offset + (block.bytes.size() - text.size()), [&](const RowBatch& batch) { folder.add(batch); },
           [&](std::uint64_t offset, std::string_view why) { folder.malformed(offset, why); });
-      shard.count_records(folder.take_records());
+      folder.report();
     });
   }
 

@@ -322,6 +322,11 @@ class Stats(unittest.TestCase):
         query = [path, "--by", "k", "--agg", "count(), count(x), sum(x), max(x), sum(y)"]
         self.assertEqual(self.rows(*query, "--on-error", "skip"), [["a", "1", "1", "1", "1", "1"], ["b", "1", "1", "3", "3", "3"]])
         self.assertEqual(self.rows(*query, "--on-error", "null"), [["a", "2", "1", "1", "1", "3"], ["b", "1", "1", "3", "3", "3"]])
+        for policy in ("skip", "null"):
+            summary = self.folder / "summary.json"
+            self.ask(*query, "--on-error", policy, "--json-summary", summary)
+            told = json.loads(summary.read_text())
+            self.assertEqual((told["records"], told["skipped"]), (3, 1))
         self.assertEqual(self.rows(path, "--agg", "min(x), max(x), count(x)"), [["1", "two", "3"]])
 
     def test_JsonLinesAreReadByTheirPaths(self):

@@ -4,6 +4,7 @@
 
 #include <random>
 #include <string>
+#include <vector>
 
 namespace fanfold::reader {
 namespace {
@@ -48,6 +49,51 @@ TEST(NumberScan, AgreesWithParseNumberOnRandomTexts) {
     std::string text;
     for (std::size_t size = random() % 20; text.size() < size;) text.push_back(alphabet[random() % alphabet.size()]);
     expect_as_parsed(text);
+  }
+}
+
+TEST(NumberScan, ReadsBatchesAtEveryLevelAsItReadsOne) {
+  std::mt19937_64 random(8);
+  const std::string alphabet = "0123456789012345678901234567890123456789..-+e x/:";
+  std::vector<std::uint32_t> levels{FANFOLD_KERNELS_PORTABLE};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) levels.push_back(FANFOLD_KERNELS_AVX2);
+#endif
+  for (int round = 0; round < 3000; ++round) {
+    std::string text(64, '7');
+    std::vector<Slice> fields;
+    const bool plain = random() % 2 == 0;
+    for (std::size_t count = random() % 40; fields.size() < count;) {
+      const auto begin = static_cast<std::uint32_t>(text.size());
+      if (plain) {
+        text += (random() % 2 == 0 ? "-" : "") + std::to_string(random() % 1000) + "." + std::to_string(random() % 10);
+      } else {
+        for (std::size_t size = random() % 12; text.size() < begin + size;)
+          text += alphabet[random() % alphabet.size()];
+      }
+      fields.push_back({begin, static_cast<std::uint32_t>(text.size())});
+      text += random() % 2 == 0 ? "" : ",";
+    }
+    text += std::string(64, '7');
+    for (const std::uint32_t level : levels) {
+      std::vector<ReadDecimal> read(fields.size());
+      read_decimals(text.data(), fields.data(), fields.size(), level, read.data());
+      std::size_t unread = 0;
+      for (std::size_t at = 0; at < fields.size(); ++at) {
+        const std::string field = text.substr(fields[at].begin, fields[at].end - fields[at].begin);
+        const Number expected = parse_number(field);
+        if (read[at].is_read == 0) {
+          unread += 1;
+          continue;
+        }
+        ASSERT_EQ(expected.kind(), Number::Kind::kDecimal) << "'" << field << "' at level " << level;
+        ASSERT_TRUE(expected.decimal().coefficient() == read[at].coefficient) << "'" << field << "' at level " << level;
+        ASSERT_EQ(expected.decimal().fraction_digits(), read[at].fraction_digits) << "'" << field << "'";
+      }
+      if (plain) {
+        ASSERT_EQ(unread, 0U) << "level " << level;
+      }
+    }
   }
 }
 

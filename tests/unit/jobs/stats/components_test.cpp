@@ -54,6 +54,14 @@ NumberColumn random_column(std::uint64_t seed) {
   return column;
 }
 
+NumberMoments random_moments(std::uint64_t seed) {
+  Random random(seed);
+  NumberMoments moments;
+  const bool plain = below(random, 2) == 0;
+  for (std::size_t count = below(random, 8); count > 0; --count) moments.add(random_number(random, plain));
+  return moments;
+}
+
 TextTally random_tally(std::uint64_t seed) {
   Random random(seed);
   TextTally tally;
@@ -63,7 +71,7 @@ TextTally random_tally(std::uint64_t seed) {
 
 TEST(Components, KeepTheLaw) {
   for (const auto& failed : {check_law(random_extreme<Least>), check_law(random_extreme<Greatest>),
-                             check_law(random_column), check_law(random_tally)}) {
+                             check_law(random_column), check_law(random_moments), check_law(random_tally)}) {
     EXPECT_FALSE(failed.has_value()) << *failed;
   }
 }
@@ -72,6 +80,7 @@ TEST(NumberColumn, HoldsWhatItsPartsHold) {
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     Random random(seed);
     NumberColumn column;
+    NumberMoments moments;
     DecimalSum sum;
     Least least;
     Greatest greatest;
@@ -80,12 +89,15 @@ TEST(NumberColumn, HoldsWhatItsPartsHold) {
     for (std::size_t i = 0; i < count; ++i) {
       const Number number = random_number(random, plain);
       column.add(number);
+      moments.add(number);
       sum.add(number);
       least.add(number);
       greatest.add(number);
     }
     EXPECT_EQ(column.count(), count);
     EXPECT_EQ(column.sum().text(), sum.text());
+    EXPECT_EQ(moments.count(), count);
+    EXPECT_EQ(moments.sum().text(), sum.text());
     EXPECT_EQ(text_of(column.least().number()), text_of(least.number()));
     EXPECT_EQ(text_of(column.greatest().number()), text_of(greatest.number()));
   }
@@ -127,7 +139,7 @@ class RunOfAll : public testing::Test {
     for (std::size_t count = below(random, 5); count > 0; --count) {
       const Number number = random_number(random, below(random, 2) == 0);
       run.at<Count>(offsets_[0]).add();
-      run.at<Mean<Decimal>>(offsets_[1]).add(number);
+      run.at<NumberMoments>(offsets_[1]).add(number);
       run.at<Variance<Decimal>>(offsets_[2]).add(number);
       run.at<NumberColumn>(offsets_[3]).add(number);
       run.at<Least>(offsets_[4]).add(number);

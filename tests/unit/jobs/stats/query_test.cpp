@@ -34,7 +34,7 @@ TEST(Query, NamesResultColumnsAsTheyAreAskedFor) {
 }
 
 TEST(Query, SharesTheStatesOfAggregatesOverOneExpression) {
-  EXPECT_EQ(Query({.aggregates = "sum(x), mean(x), count(x)"}).layout().bytes(), sizeof(Mean<Decimal>));
+  EXPECT_EQ(Query({.aggregates = "sum(x), mean(x), count(x)"}).layout().bytes(), sizeof(NumberMoments));
   EXPECT_EQ(Query({.aggregates = "min(x), mean(x), max(x), sum(x), count(x)"}).layout().bytes(), sizeof(NumberColumn));
   EXPECT_EQ(Query({.aggregates = "min(x), max(x)"}).layout().bytes(), sizeof(Least) + sizeof(Greatest));
   EXPECT_EQ(Query({.aggregates = "median(x), p99(x), quantile(x, 0.1)"}).layout().bytes(), sizeof(Quantiles));
