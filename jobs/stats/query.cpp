@@ -521,6 +521,11 @@ void Query::emit_aggregate(const Output& output, RunView run, Rows& rows) const 
 }
 
 void Query::emit(std::string_view key, RunView run, Rows& rows) const {
+  if (!order_.empty() && outputs_[order_[0].column].kind == ComponentKind::kCount &&
+      !outputs_[order_[0].column].is_key) {
+    const std::uint64_t count = run.at<Count>(outputs_[order_[0].column].offset).value();
+    if (!rows.wants(order_[0].column, count)) return;
+  }
   ByteReader reader({reinterpret_cast<const std::byte*>(key.data()), key.size()});
   for (const Output& output : outputs_) {
     if (!output.is_key) {

@@ -68,6 +68,13 @@ class Rows {
     if (rows_ == kBatchRows || text_bytes_ >= kBatchTextBytes) flush();
   }
 
+  // Whether a row with this integer in this column may be among those wanted: else it need not be made.
+  template <class Cell>
+  requires std::is_integral_v<Cell>
+  [[nodiscard]] bool wants(std::size_t column, Cell value) const {
+    return column != cutoff_column_ || !is_beyond(value);
+  }
+
   // Hands over what is left. The adapter calls it after finish().
   void flush() {
     if (rows_ == 0) return;

@@ -236,6 +236,11 @@ class Stats(unittest.TestCase):
         path = self.file("o.csv", "k,n\n10,a\n9,b\nx,c\n9,b\n,d\n2,e\n")
         self.assertEqual(self.rows(path, "--by", "k"), [["10", "1"], ["2", "1"], ["9", "2"], ["x", "1"], ["", "1"]])
         self.assertEqual([row[0] for row in self.rows(path, "--by", "k", "--order-by", "k")], ["2", "9", "10", "x", ""])
+        rng = random.Random(1)
+        path2 = self.file("p.csv", "k\n" + "\n".join(str(int(rng.paretovariate(0.5)) % 9999) for _ in range(40_000)))
+        every = self.rows(path2, "--by", "k", "--order-by", "count desc")
+        self.assertEqual(self.rows(path2, "--by", "k", "--order-by", "count desc", "--limit", "17"), every[:17])
+        self.assertEqual([int(row[1]) for row in every], sorted((int(row[1]) for row in every), reverse=True))
         self.assertEqual(self.rows(path, "--by", "k", "--order-by", "count desc, k desc", "--limit", "2"),
                          [["9", "2"], ["x", "1"]])
         self.assertEqual([row[0] for row in self.rows(path, "--by", "k", "--agg", "min(n) as m", "--order-by", "m desc")],
