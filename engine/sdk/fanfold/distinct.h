@@ -61,7 +61,9 @@ class Distinct {
   [[nodiscard]] std::uint64_t value() const {
     if (!state_) return 0;
     if (is_exact()) return state_->count;
-    return static_cast<std::uint64_t>(estimate(state_->registers) + 0.5);
+    const double estimated = estimate(state_->registers);
+    const auto whole = static_cast<std::uint64_t>(estimated);
+    return whole + (estimated - static_cast<double>(whole) >= 0.5 ? 1 : 0);
   }
 
   [[nodiscard]] std::size_t heap_bytes() const noexcept {
