@@ -181,7 +181,7 @@ class Stats(unittest.TestCase):
         path = self.file("m.csv", "\n".join(lines))
         query = [path, "--by", "k", "--agg", "count(), sum(x), min(x), max(x)"]
         twin = self.ask(*query, "--sequential")
-        self.assertEqual(self.ask(*query, "--memory", "64MiB", "--shard-bytes", "64KiB", "--workers", "2"), twin)
+        self.assertEqual(self.ask(*query, "--memory", "144MiB", "--shard-bytes", "64KiB", "--workers", "2"), twin)
 
     def test_AnswersTheOneBillionRowCases(self):
         if CASES is None:
