@@ -198,7 +198,7 @@ TEST(DelimitedReader, ReadsRowsLongerThanItsWindow) {
 TEST(DelimitedReader, AgreesWithAReaderOfBytesOnRandomTexts) {
   std::mt19937_64 random(11);
   const auto below = [&](std::size_t bound) { return static_cast<std::size_t>(random() % bound); };
-  for (int round = 0; round < 4000; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     DelimitedOptions options;
     options.quoted_newlines = below(2) == 0;
     options.quotes = below(8) != 0;
