@@ -10,6 +10,7 @@
 #include <fanfold/fold.h>
 #include <fanfold/hash.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -92,6 +93,10 @@ class PackedCursor {
   explicit PackedCursor(const PackedColumns<F>& columns) : columns_(columns) {}
   [[nodiscard]] bool at_end() const { return entry_ == columns_.header.entries; }
   [[nodiscard]] std::uint64_t hash() const { return columns_.hashes[entry_]; }
+  // Of an entry further on, or the last.
+  [[nodiscard]] std::uint64_t hash_ahead(std::uint64_t entries) const {
+    return columns_.hashes[std::min(entry_ + entries, columns_.header.entries - 1)];
+  }
   [[nodiscard]] std::string_view key() const { return {columns_.keys + key_at_, columns_.key_lengths[entry_]}; }
   [[nodiscard]] bool read_state(F& state) const { return state.unpack({columns_.states + state_at_, state_size()}); }
   // False when the columns are not what check() passed. A long key stays borrowed.

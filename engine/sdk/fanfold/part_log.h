@@ -4,6 +4,9 @@
 // bytes a key beside them. A part is cut small enough for both to stay in the cache, so a key that comes
 // often costs one streamed write and one streamed read each time, never a wait for memory.
 //
+// Entries that come out of packed columns are many times those of the keys they fold into: insert() looks each up as
+// it comes, in an index that stays, and writes only what is new.
+//
 // Keys stand in the records as bytes, long ones too; what falls out by folding stays where it is, marked
 // dead, until compact() or clear(). Threads: one at a time a part. Errors: std::bad_alloc; a part whose
 // folding was refused memory holds what it held.
@@ -83,6 +86,16 @@ class PartLog {
       if (code > 1 && word_at(at_ + kKeyAt) != word_at(other.at_ + kKeyAt)) return false;
       return code <= 9 || word_at(at_ + kKeyAt + 8) == word_at(other.at_ + kKeyAt + 8);
     }
+    [[nodiscard]] bool has_key(const EncodedKey& key) const {
+      if (meta() != key.meta) return false;
+      const std::uint64_t code = key.meta & kKeyCodeMask;
+      if (code == kLongKey) {
+        return word_at(at_ + kKeyAt) == key.second &&
+               std::memcmp(at_ + kLongKeyAt, reinterpret_cast<const char*>(key.first), key.second) == 0;
+      }
+      if (code > 1 && word_at(at_ + kKeyAt) != key.first) return false;
+      return code <= 9 || word_at(at_ + kKeyAt + 8) == key.second;
+    }
     void fall_to(const Record& first) const {
       const std::uint64_t size = bytes();
       first.state().merge(std::move(state()));
@@ -110,12 +123,49 @@ class PartLog {
   [[nodiscard]] std::uint64_t entries() const { return entries_; }
   [[nodiscard]] std::uint64_t key_bytes() const { return key_bytes_; }
 
-  // Room for so many records in one piece, ahead of them: keeps chunks few.
+  // Room for so many records in one piece, and an index of so many keys, ahead of insert().
   void reserve(const fanfold_memory* memory, std::uint64_t records, std::uint64_t key_bytes) {
     const std::uint64_t bytes = records * (kKeyAt + 15) + key_bytes + kInlineRecordBytesMax;
     if (last_ == nullptr || last_->bytes - last_->used < bytes) {
       next_chunk(memory, std::min<std::uint64_t>(bytes, kChunkBytesMax - sizeof(Chunk)));
     }
+    make_index(memory, records);
+  }
+
+  // Asks for what insert() of a key with this hash will look at first.
+  void prefetch(std::uint64_t hash) const {
+    if (index_ != nullptr) index_->prefetch(tag_of(hash));
+  }
+
+  // Folds a state into its key's. True: the key is new and the state was moved as bytes, not to be destroyed; a long
+  // key is copied.
+  [[nodiscard]] bool insert(const fanfold_memory* memory, const EncodedKey& key, F& state) {
+    if (index_ == nullptr || folded_records_ != records_) [[unlikely]]
+      make_index(memory, 0);
+    if (entries_ == index_->limit) [[unlikely]]
+      index_->grow(memory, entries_);
+    const std::uint32_t tag = tag_of(key.meta);
+    std::uint64_t slot = tag;
+    for (;; ++slot) {
+      const Slot& there = index_->slots[slot & index_->mask];
+      if (there.number == 0) break;
+      if (there.tag != tag) continue;
+      const Record record = index_->record(there.number);
+      if (record.has_key(key)) {
+        record.state().merge(std::move(state));
+        return false;
+      }
+    }
+    append(memory, key, state);
+    const std::uint64_t code = key.meta & kKeyCodeMask;
+    const std::uint64_t size = code == kLongKey ? long_record_bytes(key.second) : inline_record_bytes(code);
+    // Its chunk is the last; room() may just have made it.
+    if (index_->bases.size() < chunks_) index_->bases.push_back(reinterpret_cast<char*>(last_));
+    index_->slots[slot & index_->mask] = {tag, number_of(chunks_ - 1, last_->used - size)};
+    folded_records_ = records_;
+    entries_ += 1;
+    key_bytes_ += code == kLongKey ? key.second : code - 1;
+    return true;
   }
 
   // Adds a key and what is to be folded into its state, which is moved from as bytes and not destroyed. A
@@ -157,65 +207,16 @@ class PartLog {
     bytes_ += other.bytes_;
     heap_bytes_ += other.heap_bytes_;
     records_ += other.records_;
+    other.drop_index();
     other.reset();
   }
 
   // Folds records of equal keys: afterwards each key stands in it once.
   void fold(const fanfold_memory* memory) {
     if (folded_records_ == records_) return;
-    std::vector<char*> bases;
-    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) bases.push_back(reinterpret_cast<char*>(chunk));
     // Half as many slots as records: it grows where keys repeat less, and stays in the cache where they do.
-    Index index(memory, std::bit_ceil(std::max<std::uint64_t>(records_ / 2, kIndexSlotsMin)));
-    std::uint64_t entries = 0;
-    std::uint64_t key_bytes = 0;
-    constexpr unsigned kGroup = 32;
-    char* group[kGroup];
-    std::uint32_t numbers[kGroup];
-    unsigned filled = 0;
-    const auto fold_group = [&] {
-      if (entries + filled > index.limit) index.grow(memory, entries);
-      for (unsigned at = 0; at < filled; ++at) {
-        const Record record(group[at]);
-        const auto tag = static_cast<std::uint32_t>(record.meta() >> kTagShift);
-        for (std::uint64_t slot = tag;; ++slot) {
-          Slot& there = index.slots[slot & index.mask];
-          if (there.number == 0) {
-            there = {tag, numbers[at]};
-            ++entries;
-            key_bytes += record.key().size();
-            break;
-          }
-          if (there.tag != tag) continue;
-          const Record first(bases[there.number >> kUnitBits] + (there.number & kUnitMask) * 8);
-          if (first.same_key(record)) {
-            record.fall_to(first);
-            break;
-          }
-        }
-      }
-      filled = 0;
-    };
-    std::uint32_t number = 0;
-    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next, number += 1U << kUnitBits) {
-      char* base = reinterpret_cast<char*>(chunk);
-      std::uint64_t at = sizeof(Chunk);
-      while (at < chunk->used) {
-        const Record record(base + at);
-        const std::uint64_t size = record.bytes();
-        if (!record.is_dead()) {
-          index.prefetch(static_cast<std::uint32_t>(record.meta() >> kTagShift));
-          group[filled] = base + at;
-          numbers[filled] = number + static_cast<std::uint32_t>(at / 8);
-          if (++filled == kGroup) fold_group();
-        }
-        at += size;
-      }
-    }
-    fold_group();
-    folded_records_ = records_;
-    entries_ = entries;
-    key_bytes_ = key_bytes;
+    Index index(memory, records_ / 2);
+    fold_into(memory, index);
   }
 
   // Folds, and gives back the room of the dead.
@@ -275,19 +276,24 @@ class PartLog {
   static constexpr std::uint64_t kChunksMax = 1U << (32 - kUnitBits);
   static_assert(kChunkBytesMax / 8 <= std::uint64_t{1} << kUnitBits);
 
+  static std::uint32_t number_of(std::uint64_t chunk, std::uint64_t at) {
+    return static_cast<std::uint32_t>(chunk << kUnitBits | at / 8);
+  }
+
   struct Slot {
-    std::uint32_t tag;  // hash bits from kTagShift on, the lowest of which choose the slot
+    std::uint32_t tag;
     std::uint32_t number;
   };
-  static constexpr unsigned kTagShift = 5;
+  // Hash bits above the key's code, the lowest of which choose the slot.
+  static std::uint32_t tag_of(std::uint64_t meta) { return static_cast<std::uint32_t>(meta >> 5); }
   static constexpr std::uint64_t kIndexSlotsMin = 16;
 
   struct Index {
-    Index(const fanfold_memory* of, std::uint64_t capacity)
+    Index(const fanfold_memory* of, std::uint64_t keys)
         : memory(of),
-          slots(static_cast<Slot*>(allocate_zeroed(of, capacity * sizeof(Slot)))),
-          mask(capacity - 1),
-          limit(capacity / 4 * 3) {}
+          mask(std::bit_ceil(std::max(keys, kIndexSlotsMin)) - 1),
+          limit((mask + 1) / 4 * 3),
+          slots(static_cast<Slot*>(allocate_zeroed(of, (mask + 1) * sizeof(Slot)))) {}
     Index(const Index&) = delete;
     Index& operator=(const Index&) = delete;
     ~Index() { release(memory, slots, (mask + 1) * sizeof(Slot)); }
@@ -308,11 +314,82 @@ class PartLog {
       std::swap(limit, larger.limit);
     }
 
+    [[nodiscard]] Record record(std::uint32_t number) const {
+      return Record(bases[number >> kUnitBits] + (number & kUnitMask) * 8);
+    }
+
     const fanfold_memory* memory;
-    Slot* slots;
     std::uint64_t mask;
     std::uint64_t limit;  // of keys, before it grows
+    Slot* slots;
+    std::vector<char*> bases;  // of the chunks, in order
   };
+
+  // Folds all records, of which an empty index then tells.
+  void fold_into(const fanfold_memory* memory, Index& index) {
+    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) {
+      index.bases.push_back(reinterpret_cast<char*>(chunk));
+    }
+    std::uint64_t entries = 0;
+    std::uint64_t key_bytes = 0;
+    constexpr unsigned kGroup = 32;
+    char* group[kGroup];
+    std::uint32_t numbers[kGroup];
+    unsigned filled = 0;
+    const auto fold_group = [&] {
+      if (entries + filled > index.limit) index.grow(memory, entries);
+      for (unsigned at = 0; at < filled; ++at) {
+        const Record record(group[at]);
+        const std::uint32_t tag = tag_of(record.meta());
+        for (std::uint64_t slot = tag;; ++slot) {
+          Slot& there = index.slots[slot & index.mask];
+          if (there.number == 0) {
+            there = {tag, numbers[at]};
+            ++entries;
+            key_bytes += record.key().size();
+            break;
+          }
+          if (there.tag != tag) continue;
+          const Record first = index.record(there.number);
+          if (first.same_key(record)) {
+            record.fall_to(first);
+            break;
+          }
+        }
+      }
+      filled = 0;
+    };
+    std::uint64_t number = 0;  // of the chunk
+    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next, ++number) {
+      char* base = reinterpret_cast<char*>(chunk);
+      std::uint64_t at = sizeof(Chunk);
+      while (at < chunk->used) {
+        const Record record(base + at);
+        const std::uint64_t size = record.bytes();
+        if (!record.is_dead()) {
+          index.prefetch(tag_of(record.meta()));
+          group[filled] = base + at;
+          numbers[filled] = number_of(number, at);
+          if (++filled == kGroup) fold_group();
+        }
+        at += size;
+      }
+    }
+    fold_group();
+    folded_records_ = records_;
+    entries_ = entries;
+    key_bytes_ = key_bytes;
+  }
+
+  // An index of all records, folded, that stays for insert().
+  void make_index(const fanfold_memory* memory, std::uint64_t keys) {
+    if (index_ != nullptr && folded_records_ == records_) return;
+    drop_index();
+    auto index = std::make_unique<Index>(memory, std::max(keys, records_));
+    fold_into(memory, *index);
+    index_ = index.release();
+  }
+  void drop_index() { delete std::exchange(index_, nullptr); }
 
   void append_long(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
     const std::uint64_t size = long_record_bytes(key.second);
@@ -360,6 +437,7 @@ class PartLog {
     std::swap(entries_, other.entries_);
     std::swap(key_bytes_, other.key_bytes_);
     std::swap(room_bytes_, other.room_bytes_);
+    std::swap(index_, other.index_);
   }
   void reset() {
     first_ = last_ = nullptr;
@@ -367,6 +445,7 @@ class PartLog {
   }
 
   void free_chunks(const fanfold_memory* memory) {
+    drop_index();
     for (Chunk* chunk = first_; chunk != nullptr;) {
       Chunk* next = chunk->next;
       release(memory, chunk, chunk->bytes);
@@ -385,6 +464,7 @@ class PartLog {
   std::uint64_t folded_records_ = 0;
   std::uint64_t entries_ = 0;
   std::uint64_t key_bytes_ = 0;
+  Index* index_ = nullptr;  // of all records, where insert() is used
 };
 
 }  // namespace fanfold

@@ -237,8 +237,9 @@ class Table {
       Unpacked unpacked;
       EncodedKey key;
       if (!cursor.read(key, unpacked.state)) return false;
-      logs[top()].append(memory_, key, unpacked.state);
-      unpacked.moved = true;
+      const std::uint64_t ahead = cursor.hash_ahead(kFoldAhead);
+      logs[ahead >> (64 - kLog2Parts)].prefetch(ahead);
+      unpacked.moved = logs[top()].insert(memory_, key, unpacked.state);
     }
     // States that are large are folded bundle by bundle; the others once, when all of them are here.
     if constexpr (!kPlain) {
@@ -347,6 +348,8 @@ class Table {
   // How much a part may hold before its records are folded to make room: where memory is plenty, and at first.
   static constexpr std::uint64_t kPartBytesMax = 1U << 20;
   static constexpr std::uint64_t kPartBytesMin = 16U << 10;
+
+  static constexpr std::uint64_t kFoldAhead = 16;  // entries whose slots are asked for ahead; more are alike
 
   static constexpr std::uint64_t kPackedEntryBytesMax =
       8 + 4 + 4 + (F::packed_bytes == kVariableSize ? sizeof(F) : F::packed_bytes);
