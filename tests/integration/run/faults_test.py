@@ -128,8 +128,9 @@ class Faults(RunTest):
 
     def test_AJobThatCrashesInMergeOfASmallLeaseNamesPhaseAndInput(self):
         for what in ("fault", "abort", "overflow", "exit", "throw"):
-            self.job_fails(what, "merge", "range:0..10", says=["while merging", 'of "range:0..10"'])
-            self.job_fails(what, "pack", "range:0..10", says=["while packing", 'of "range:0..10"'])
+            # One slot: exit() in two threads at once is a race of the C library's own.
+            for at, phase in (("merge", "while merging"), ("pack", "while packing")):
+                self.job_fails(what, at, "range:0..10", "--slots", 1, says=[phase, 'of "range:0..10"'])
 
     def test_AJobThatCrashesInMergeOfABundleNamesPhasePartAndBundle(self):
         for what in ("fault", "abort", "exit", "throw"):
