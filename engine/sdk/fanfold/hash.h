@@ -96,7 +96,7 @@ inline EncodedKey encode_long(std::string_view key) {
 inline EncodedKey encode_key(std::string_view key) {
   if (key.size() > kInlineKeyBytesMax) return hashing::encode_long(key);
   std::uint64_t words[2] = {0, 0};
-  std::memcpy(words, key.data(), key.size());
+  if (!key.empty()) std::memcpy(words, key.data(), key.size());  // an empty view may point nowhere
   return hashing::encode_words(words[0], words[1], key.size());
 }
 
