@@ -40,7 +40,7 @@ class OutputBuffer {
     ++size_;
   }
   void put(std::size_t count, char c) {
-    std::memset(room(count), c, count);
+    if (count != 0) std::memset(room(count), c, count);  // nothing may need no room yet
     size_ += count;
   }
 
