@@ -237,8 +237,10 @@ class Table {
       Unpacked unpacked;
       EncodedKey key;
       if (!cursor.read(key, unpacked.state)) return false;
+      // What lies ahead may be of another part, whose index another thread may be growing.
       const std::uint64_t ahead = cursor.hash_ahead(kFoldAhead);
-      logs[ahead >> (64 - kLog2Parts)].prefetch(ahead);
+      const std::uint64_t ahead_part = ahead >> (64 - kLog2Parts);
+      if (log2_parts == 0 || ahead_part == part) logs[ahead_part].prefetch(ahead);
       unpacked.moved = logs[top()].insert(memory_, key, unpacked.state);
     }
     // States that are large are folded bundle by bundle; the others once, when all of them are here.
