@@ -20,7 +20,7 @@ constexpr std::array kFlags = {
     EngineFlag{"sequential", FlagKind::kSwitch, "", "the twin: one thread, one partial, no engine"},
     EngineFlag{"format", FlagKind::kText, "FORMAT", "table, csv, json or jsonl (default table)"},
     EngineFlag{"output", FlagKind::kText, "FILE", "write the result there, whole or not at all"},
-    EngineFlag{"limit", FlagKind::kCount, "N", "rows at most"},
+    EngineFlag{"limit", FlagKind::kCount, "N", "rows at most; 0: all"},
     EngineFlag{"files-from", FlagKind::kText, "FILE",
                "read more inputs from a list, a path a line; - is standard input"},
     EngineFlag{"quiet", FlagKind::kSwitch, "", "neither progress nor summary"},

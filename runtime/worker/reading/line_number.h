@@ -9,8 +9,8 @@
 
 namespace fanfold {
 
-// Lines count from 1. Nothing for compressed files, records that are no lines, files that cannot be read
-// again, and offsets so far behind that counting would keep the user waiting.
+// Lines count from 1. Nothing for records that are no lines, files that cannot be read again, and offsets so far
+// behind that counting would keep the user waiting. Offsets in compressed files are those of their content.
 inline constexpr uint64_t kLinesCountedBytesMax = uint64_t{2} << 30;
 [[nodiscard]] std::optional<uint64_t> line_number_of(const Source& source, uint64_t offset, const ReadOptions& options);
 
