@@ -424,7 +424,8 @@ class DelimitedReader {
       if (fields != width_ && !options_.pad) {
         refused_.push_back({begins_.size(), row,
                             "the row has " + std::to_string(fields) + (fields == 1 ? " field" : " fields") +
-                                " where there are " + std::to_string(width_) + (width_ == 1 ? " column" : " columns") +
+                                (width_ == 1 ? " where there is " : " where there are ") + std::to_string(width_) +
+                                (width_ == 1 ? " column" : " columns") +
                                 "; use --ragged pad to fill up short rows and cut long ones"});
         continue;
       }

@@ -61,6 +61,10 @@ class ExpressionParser {
 
   Expression condition() {
     expression_.root_ = disjunction();
+    // "x between 1 and 2": what is wrong is what follows the value.
+    if (is_value(expression_.root_) && !lexer_.at_end()) {
+      lexer_.expected("a comparison (=, <, in, is null, =~ and the like)");
+    }
     want_truth(expression_.root_);
     return std::move(expression_);
   }
@@ -100,15 +104,18 @@ class ExpressionParser {
                 "(" + node(left).text + " " + std::string(between) + " " + node(right).text + ")", node(left).begin);
   }
 
+  bool is_value(std::uint32_t index) { return node(index).type != Type::kTruth && node(index).type != Type::kNull; }
   void want_truth(std::uint32_t index) {
-    if (node(index).type != Type::kTruth && node(index).type != Type::kNull) {
+    if (is_value(index)) {
       lexer_.refuse(node(index).begin, "this is a value where a condition is expected; compare it with something");
     }
   }
   void want_value(std::uint32_t index) {
-    if (node(index).type == Type::kTruth) {
-      lexer_.refuse(node(index).begin, "this is a condition where a value is expected");
-    }
+    if (node(index).type != Type::kTruth) return;
+    const bool is_word = node(index).operation == Operation::kConstant;
+    lexer_.refuse(node(index).begin,
+                  std::string("this is a condition where a value is expected") +
+                      (is_word ? "; compare a field with the text, \"" + node(index).text + "\"" : std::string()));
   }
   void want_number(std::uint32_t index) {
     want_value(index);

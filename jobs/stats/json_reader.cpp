@@ -13,10 +13,32 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr std::size_t kSlack = 64;
 constexpr std::size_t kBatchTextBytes = std::size_t{64} << 10;
-constexpr unsigned kDepthMax = 64;
 
 bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
+// Whether a token that begins like a number is one (RFC 8259): the parser looks at its first byte alone.
+bool is_number(std::string_view token) {
+  std::size_t at = 0;
+  const auto digits = [&] {
+    const std::size_t begin = at;
+    while (at < token.size() && token[at] >= '0' && token[at] <= '9') ++at;
+    return at - begin;
+  };
+  const auto take = [&](std::string_view choices) {
+    const bool found = at < token.size() && choices.find(token[at]) != std::string_view::npos;
+    at += found ? 1 : 0;
+    return found;
+  };
+  take("-");
+  if (!take("0") && digits() == 0) return false;
+  if (take(".") && digits() == 0) return false;
+  if (take("eE")) {
+    take("+-");
+    if (digits() == 0) return false;
+  }
+  return at == token.size();
 }
 
 }  // namespace
@@ -33,8 +55,8 @@ struct JsonReader::Parser {
     row[column] = {begin, static_cast<std::uint32_t>(begin + value.size())};
   }
 
-  // The members of an object whose own path, with a point behind it, is `prefix`.
-  void take_members(ondemand::object object, const std::string& prefix, unsigned depth) {
+  // The members of an object whose own path, with a point behind it, is `prefix`. Goes as deep as the query's paths.
+  void take_members(ondemand::object object, const std::string& prefix) {
     for (auto field : object) {
       const std::string_view key = field.unescaped_key();
       std::string path = prefix;
@@ -46,11 +68,11 @@ struct JsonReader::Parser {
       const auto found = std::find(paths.begin(), paths.end(), path);
       if (found == paths.end() && !inner) continue;
       take_value(value, path, found == paths.end() ? paths.size() : static_cast<std::size_t>(found - paths.begin()),
-                 inner, depth);
+                 inner);
     }
   }
   // `column` is the number of the column that it is, or of none.
-  void take_value(ondemand::value value, const std::string& path, std::size_t column, bool inner, unsigned depth) {
+  void take_value(ondemand::value value, const std::string& path, std::size_t column, bool inner) {
     const bool wanted = column < paths.size();
     switch (value.type()) {
       case ondemand::json_type::object: {
@@ -59,7 +81,7 @@ struct JsonReader::Parser {
           put(column, object.raw_json());
           object.reset();
         }
-        if (inner && depth < kDepthMax) take_members(object, path + ".", depth + 1);
+        if (inner) take_members(object, path + ".");
         return;
       }
       case ondemand::json_type::array:
@@ -85,7 +107,9 @@ struct JsonReader::Parser {
       case ondemand::json_type::number: {
         std::string_view token = value.raw_json_token();
         while (!token.empty() && std::strchr(" \t\r\n", token.back()) != nullptr) token.remove_suffix(1);
-        if (wanted) put(column, token);
+        if (!wanted) return;
+        if (!is_number(token)) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+        put(column, token);
         return;
       }
     }
@@ -119,7 +143,7 @@ void JsonReader::read(std::string_view block, std::uint64_t offset, const Visito
       ondemand::document document =
           parser.parser.iterate(simdjson::padded_string_view(line.data(), line.size(), line.size() + kSlack));
       parser.document = &document;
-      parser.take_members(document.get_object(), "", 0);
+      parser.take_members(document.get_object(), "");
       if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
         throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
     } catch (const simdjson::simdjson_error& error) {

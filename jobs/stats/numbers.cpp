@@ -91,6 +91,39 @@ Quotient floored(Int128 left, Int128 right) {
   return quotient;
 }
 
+// The number that a finite double's shortest text says: -1.25e-3 and the like.
+struct Fraction {
+  BigInteger numerator;
+  BigInteger denominator;
+};
+Fraction shortest_decimal_of(double value) {
+  std::array<char, 32> buffer{};
+  const char* end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific).ptr;
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  const char* at = buffer.data() + (buffer[0] == '-' ? 1 : 0);
+  bool fraction = false;
+  for (; *at != 'e'; ++at) {
+    if (*at == '.') {
+      fraction = true;
+      continue;
+    }
+    digits = 10 * digits + static_cast<std::uint64_t>(*at - '0');
+    exponent -= fraction ? 1 : 0;
+  }
+  at += at[1] == '+' ? 2 : 1;  // from_chars takes no plus
+  int written = 0;
+  std::from_chars(at, end, written);
+  exponent += written;
+  const BigInteger magnitude = BigInteger::from_unsigned(digits);
+  const BigInteger numerator = buffer[0] == '-' ? -magnitude : magnitude;
+  if (exponent >= 0) {
+    return {numerator * BigInteger::power_of_ten(static_cast<unsigned>(exponent)), BigInteger::from_unsigned(1)};
+  }
+  return {numerator, BigInteger::power_of_ten(static_cast<unsigned>(-exponent))};
+}
+
 }  // namespace
 
 std::weak_ordering compare(const Number& left, const Number& right) {
@@ -201,6 +234,16 @@ Number remainder(const Number& left, const Number& right) {
   const Aligned both = aligned(left.decimal(), right.decimal());
   if (both.right == 0) return {};
   return number_of(BigInteger::from_signed(floored(both.left, both.right).rest), both.digits);
+}
+
+ExactValue point_between(double low, double high, std::uint64_t numerator, std::uint64_t denominator) {
+  const Fraction from = shortest_decimal_of(low);
+  const Fraction to = shortest_decimal_of(high);
+  ExactValue point;
+  point.numerator = from.numerator * to.denominator * BigInteger::from_unsigned(denominator - numerator) +
+                    to.numerator * from.denominator * BigInteger::from_unsigned(numerator);
+  point.denominator = from.denominator * to.denominator * BigInteger::from_unsigned(denominator);
+  return point;
 }
 
 std::string text_of(double value) {

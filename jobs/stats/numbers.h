@@ -4,9 +4,11 @@
 #pragma once
 
 #include <fanfold/big_integer.h>
+#include <fanfold/exact_value.h>
 #include <fanfold/number.h>
 
 #include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -31,6 +33,10 @@ namespace fanfold::stats {
 [[nodiscard]] Number divide_whole(const Number& left, const Number& right);
 [[nodiscard]] Number remainder(const Number& left, const Number& right);
 [[nodiscard]] Number negate(const Number& value);
+
+// What lies numerator / denominator of the way from one finite value to another, exactly. Each counts as the decimal
+// that its shortest text says: halfway from 0.1 to 0.2 is 0.15.
+[[nodiscard]] ExactValue point_between(double low, double high, std::uint64_t numerator, std::uint64_t denominator);
 
 // A decimal with its own fraction digits, a double as the shortest text that reads back.
 [[nodiscard]] std::string text_of(const Number& value);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "jobs/stats/numbers.h"
@@ -53,7 +54,7 @@ bool needs_squares(Function function) {
          function == Function::kDeviation || function == Function::kDeviationPopulation;
 }
 
-// pNN: p50, p99, p99.9. Below 100.
+// pNN: p50, p99, p99.9. Up to 100.
 std::optional<Decimal> percent_of(std::string_view name) {
   if (name.size() < 2 || name[0] != 'p') return std::nullopt;
   const std::string_view digits = name.substr(1);
@@ -61,7 +62,7 @@ std::optional<Decimal> percent_of(std::string_view name) {
   const Number number = parse_number(digits);
   if (number.kind() != Number::Kind::kDecimal || number.decimal().fraction_digits() > 12) return std::nullopt;
   const Decimal percent = number.decimal();
-  if (!percent.is_narrow() || compare(number, Number(Decimal(std::int64_t{100}))) >= 0) return std::nullopt;
+  if (!percent.is_narrow() || compare(number, Number(Decimal(std::int64_t{100}))) > 0) return std::nullopt;
   return percent;
 }
 
@@ -74,8 +75,8 @@ std::string help_of(Function function, const std::string& text) {
     case Function::kApproxDistinct:
       return "different values: exact up to 1,024, beyond with a standard error of 0.8 %";
     case Function::kQuantile:
-      return "exact up to 512 values, beyond within 0.4 % of a value of that rank, or 0.8, 1.6 ... % where values span "
-             "more than 32 powers of two";
+      return "between the two values around that place, as SQL's percentile_cont: exact up to 512 values, beyond each "
+             "within 0.4 %, or 0.8, 1.6 ... % where values span more than 32 powers of two";
     case Function::kMode:
       return "the most frequent value, of equally frequent ones the least";
     case Function::kSum:
@@ -197,7 +198,12 @@ Query::Call Query::parse_call(Lexer& lexer) {
   if (star || (call.function == Function::kCount && empty)) {
     call.text = "count";
   } else {
+    const std::size_t begin = lexer.peek().begin;
     Expression expression = Expression::parse_value(lexer, columns_);
+    if (expression.type() == Expression::Type::kText && takes_numbers(call.function)) {
+      lexer.refuse(begin,
+                   name.lower + " takes numbers, and this is a text; a column's name stands in `backquotes` or bare");
+    }
     call.text = name.lower + "(" + [](std::string text) {
       // Without the outer parentheses of an operation.
       return text.front() == '(' ? text.substr(1, text.size() - 2) : text;
@@ -452,6 +458,30 @@ void Query::emit_extreme(const Extremum& extreme, Rows& rows) const {
   }
 }
 
+// Between the two values around the place numerator / denominator of the way from the least to the greatest.
+void Query::emit_quantile(const Output& output, const Quantiles& quantiles, Rows& rows) const {
+  if (quantiles.count() == 0) {
+    rows.cell(std::optional<std::string>());
+    return;
+  }
+  const UInt128 place = static_cast<UInt128>(output.numerator) * (quantiles.count() - 1);
+  const auto rest = static_cast<std::uint64_t>(place % output.denominator);
+  const auto [low, high] = quantiles.at(static_cast<std::uint64_t>(place / output.denominator));
+  const bool nearer_low = rest < output.denominator - rest;
+  if (rest == 0 || low == high || !std::isfinite(low) || !std::isfinite(high)) {
+    const double value = nearer_low ? low : high;
+    if (decimals_ < 0 || !std::isfinite(value)) return emit_double(value, rows);
+    rows.cell(*point_between(value, value, 0, 1).rounded(static_cast<unsigned>(decimals_)));
+    return;
+  }
+  const ExactValue value = point_between(low, high, rest, output.denominator);
+  if (decimals_ < 0) {
+    rows.cell(value.nearest());
+  } else {
+    rows.cell(*value.rounded(static_cast<unsigned>(decimals_)));
+  }
+}
+
 void Query::emit_aggregate(const Output& output, RunView run, Rows& rows) const {
   switch (output.kind) {
     case ComponentKind::kCount:
@@ -515,7 +545,7 @@ void Query::emit_aggregate(const Output& output, RunView run, Rows& rows) const 
       rows.cell(run.at<Distinct>(output.offset).value());
       return;
     case ComponentKind::kQuantiles:
-      emit_double(run.at<Quantiles>(output.offset).value(output.numerator, output.denominator), rows);
+      emit_quantile(output, run.at<Quantiles>(output.offset), rows);
       return;
   }
 }

@@ -113,6 +113,7 @@ class Query {
   void emit_moments(const Output& output, const Moments& moments, Rows& rows) const;
   template <class Extremum>
   void emit_extreme(const Extremum& extreme, Rows& rows) const;
+  void emit_quantile(const Output& output, const Quantiles& quantiles, Rows& rows) const;
   void emit_double(std::optional<double> value, Rows& rows) const;
 
   ColumnNames columns_;

@@ -130,6 +130,7 @@ struct Stats {
       std::string_view text = block.bytes;
       if (block.offset == 0) {
         text.remove_prefix(text.starts_with(kMark) ? kMark.size() : 0);
+        if (text.empty()) return;  // a mark alone is an empty file
         if (header) {
           std::string_view record;
           std::size_t bytes = 0;
@@ -193,7 +194,22 @@ struct Stats {
   static bool is_blank(std::string_view line) { return line.empty() || line == "\r"; }
   static std::string name_of(const fanfold::Shard& shard) { return "\"" + std::string(shard.name()) + "\""; }
 
+  // What tells how delimited files are read is refused where it would mean nothing.
+  void check_json() const {
+    const auto refuse_if = [](bool given, const std::string& flag) {
+      if (given) throw UsageError{flag + " is for delimited files; leave it out with --input jsonl"};
+    };
+    refuse_if(!header, "--no-header");
+    refuse_if(!columns.empty(), "--columns");
+    refuse_if(!delimiter.empty(), "--delimiter");
+    refuse_if(!quotes, "--no-quotes");
+    refuse_if(quoted_newlines, "--quoted-newlines");
+    refuse_if(!comment.empty(), "--comment");
+    refuse_if(ragged == "pad", "--ragged");
+  }
+
   void check_format() {
+    if (input == "jsonl") check_json();
     on_error_kind = on_error == "fail" ? OnError::kFail : on_error == "skip" ? OnError::kSkip : OnError::kNull;
     format.delimiter = input == "tsv" ? '\t' : ',';
     if (!delimiter.empty()) {
@@ -217,7 +233,7 @@ struct Stats {
     format.padding = null;
     if (header && !columns.empty())
       throw UsageError{"--columns names the columns of files without a header; add --no-header"};
-    if (!header && columns.empty() && input != "jsonl") {
+    if (!header && columns.empty()) {
       throw UsageError{"--no-header needs the columns' names: --columns a,b,c"};
     }
     if (!columns.empty()) {
@@ -236,6 +252,10 @@ struct Stats {
   }
 
   std::vector<std::string> names_in(std::string_view record, const fanfold::Shard& shard) const {
+    if (record.find('\r') != std::string_view::npos && record.find('"') == std::string_view::npos) {
+      throw InputError{"the lines of " + name_of(shard) +
+                       " end with CR alone, as far as its first one shows; turn them into LF, with tr '\\r' '\\n'"};
+    }
     std::vector<std::string> names;
     if (!fanfold::reader::split_row(record, format, names)) {
       throw InputError{"the header of " + name_of(shard) + " has a quote that is not closed, or something behind it" +

@@ -9,6 +9,7 @@
 #include <fanfold/fold.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -68,18 +69,28 @@ class Quantiles {
     __extension__ using Wide = unsigned __int128;
     const Wide product = static_cast<Wide>(numerator) * state_->count;
     const auto rank = static_cast<std::uint64_t>((product + denominator - 1) / denominator);  // from 1
-    const std::uint64_t index = std::clamp<std::uint64_t>(rank, 1, state_->count) - 1;
+    return at(std::clamp<std::uint64_t>(rank, 1, state_->count) - 1)[0];
+  }
+  // The value number `index` from below, counted from 0 and smaller than count(), and the one above it (the same, where
+  // there is none): for those who go a part of the way from one to the other.
+  [[nodiscard]] std::array<double, 2> at(std::uint64_t index) const {
+    const std::uint64_t above = std::min(index + 1, state_->count - 1);
     if (state_->count <= kExactMax) {
       std::vector<std::uint64_t> values = state_->values;
-      std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
-      return double_of(values[index]);
+      const auto place = values.begin() + static_cast<std::ptrdiff_t>(index);
+      std::nth_element(values.begin(), place, values.end());
+      return {double_of(*place), double_of(above == index ? *place : *std::min_element(place + 1, values.end()))};
     }
+    std::array<double, 2> found{};
     std::uint64_t before = 0;
     for (const Bucket& bucket : sorted(*state_)) {
+      if (before > above) break;
+      const double middle = middle_of(bucket.key, state_->level);
+      if (before <= index) found[0] = middle;
+      found[1] = middle;
       before += bucket.count;
-      if (before > index) return middle_of(bucket.key, state_->level);
     }
-    return std::nullopt;
+    return found;
   }
 
   [[nodiscard]] std::size_t heap_bytes() const noexcept {

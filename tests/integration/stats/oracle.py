@@ -101,9 +101,11 @@ def aggregate(function, texts, decimals=None):
         return rounded_text(total / n, decimals) if decimals is not None else nearest(total / n)
     if function in ("median", "p90"):
         assert n <= 512
-        rank = Fraction(1, 2) if function == "median" else Fraction(9, 10)
-        index = max(math.ceil(rank * n), 1) - 1
-        return sorted(nearest(value) for value in values)[index]
+        place = (Fraction(1, 2) if function == "median" else Fraction(9, 10)) * (n - 1)
+        ordered = [Fraction(repr(nearest(value))) for value in sorted(values)]  # as they are printed
+        low = ordered[math.floor(place)]
+        value = low + (ordered[math.ceil(place)] - low) * (place - math.floor(place))
+        return rounded_text(value, decimals) if decimals is not None else nearest(value)
     divisor = n if function.endswith("_pop") else n - 1
     if divisor == 0:
         return None

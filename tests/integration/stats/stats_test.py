@@ -154,9 +154,14 @@ class Stats(unittest.TestCase):
     def test_QuantilesOfFewValuesAreExact(self):
         header, rows = table(400, 3, 7)
         path = self.file("q.csv", csv_bytes(header, rows))
-        aggregates = [("median", "x"), ("p90", "x"), ("median", "z")]
-        actual = self.rows(path, "--by", "few", "--agg", ",".join(call(*one) for one in aggregates))
-        self.assert_answers(actual, oracle.answer(header, rows, ["few"], aggregates))
+        aggregates = [("median", "x"), ("p90", "x"), ("median", "z"), ("p90", "z")]
+        for decimals in (None, 2):
+            actual = self.rows(path, "--by", "few", "--agg", ",".join(call(*one) for one in aggregates),
+                               *(["--decimals", decimals] if decimals is not None else []))
+            self.assert_answers(actual, oracle.answer(header, rows, ["few"], aggregates, decimals=decimals))
+        path = self.file("m.csv", "x\n0.1\n0.2\n5\n-1e300\n")
+        self.assertEqual(self.rows(path, "--agg", "median(x), p0(x), p100(x), quantile(x, 0.75)"),
+                         [["0.15", "-1e+300", "5", "1.4"]])
 
     def test_GivesTheSameBytesOnAnyWorkersShardSizesAndKernels(self):
         header, rows = table(4000, 4, 900)
@@ -273,6 +278,18 @@ class Stats(unittest.TestCase):
             self.assertEqual(self.ask(*arguments, "--by", "k"), b"k,count\n")
             self.assertEqual(self.ask(*arguments, "--agg", "count(), sum(x)"), b"count,sum(x)\n0,\n")
 
+    def test_AMarkOfUtf8AloneIsAnEmptyFile(self):
+        mark = self.file("mark.csv", b"\xef\xbb\xbf")
+        self.assertEqual(self.ask(mark, "--by", "k"), b"k,count\n")
+
+    def test_LinesThatEndWithCrAloneAreASentence(self):
+        self.refused(3, self.file("mac.csv", "k,x\ra,1\rb,2\r"), "--by", "k", says=["mac.csv", "CR alone", "tr"])
+
+    def test_ABadRecordInACompressedFileIsNamedWithItsLine(self):
+        packed = self.folder / "v.csv.gz"
+        packed.write_bytes(gzip.compress(b"k,x\n" + b"a,1\n" * 5000 + b"b,two\n"))
+        self.refused(4, packed.name, "--agg", "sum(x)", says=["v.csv.gz", "line 5002", '"two" is no number'])
+
     def test_ColumnNamesOfAnyBytesStandInBackquotes(self):
         path = self.file("n.csv", 'a b,f(x),"c,d",`e,\n1,2,3,4,5\n')
         self.assertEqual(self.ask(path, "--by", "`a b`,`c,d`", "--agg", "sum(`f(x)`), max(```e`) as `m, n`", "--where", "`f(x)` = 2"),
@@ -358,7 +375,9 @@ class Stats(unittest.TestCase):
         path = self.file("m.jsonl", '{"a": {"b": [1, {"c": 2}], "d": 1e400}, "a.d": null}\n{"a": "text"}\n')
         self.assertEqual(self.rows(path, "--input", "jsonl", "--by", "a, a.b, a.d"),
                          [["text", "", "", "1"], ['{"b": [1, {"c": 2}], "d": 1e400}', '[1, {"c": 2}]', "", "1"]])
-        for bad in ('{"a": 1', "[1]", "17", '{"a": 1} {', '{"a": nul}', '{"a": "\x80"}', '{"a" 1}'):
+        path = self.file("deep.jsonl", '{"a":' * 100 + "7" + "}" * 100)
+        self.assertEqual(self.rows(path, "--input", "jsonl", "--agg", f"sum({'.'.join(['a'] * 100)}) as s"), [["7"]])
+        for bad in ('{"a": 1', "[1]", "17", '{"a": 1} {', '{"a": nul}', '{"a": 01}', '{"a": 1.}', '{"a": -}', '{"a": 1e}', '{"a": "\x80"}', '{"a" 1}'):
             path = self.folder / "b.jsonl"
             path.write_bytes(b'{"a": 1}\n' + bad.encode("latin-1") + b"\n")
             self.refused(4, path, "--input", "jsonl", "--by", "a", says=["b.jsonl", "line 2", "no JSON object"])
@@ -380,6 +399,8 @@ class Stats(unittest.TestCase):
                 (["--no-header", "--columns", "a,b", "--by", "c"], ["no column c"]),
                 (["--no-header", "--columns", "a,a", "--by", "a"], ["a twice"]),
                 (["--quoted-newlines", "--no-quotes"], ["contradict"]),
+                (["--input", "jsonl", "--delimiter", ";"], ["--delimiter", "jsonl"]),
+                (["--input", "jsonl", "--ragged", "pad"], ["--ragged", "jsonl"]),
                 (["--decimals", "2000"], ["--decimals"]),
                 (["--on-error", "ignore"], ["--on-error"]),
                 (["--agg", ",".join(f"var(x + {n})" for n in range(40))], ["bytes for each group"])):

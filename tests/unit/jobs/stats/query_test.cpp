@@ -71,7 +71,17 @@ TEST(Query, RefusesWhatItCannotAnswerWithThePlace) {
   EXPECT_EQ(refusal({.by = "a", .order_by = "b"}),
             "--order-by \"b\", character 1: there is no such result column; there are a, count");
   EXPECT_EQ(refusal({.aggregates = ""}), "there is nothing to compute; give --agg or --by");
-  EXPECT_TRUE(refusal({.aggregates = "p100(x)"}).starts_with("--agg \"p100(x)\", character 1: there is no"));
+  EXPECT_TRUE(refusal({.aggregates = "p100.5(x)"}).starts_with("--agg \"p100.5(x)\", character 1: there is no"));
+  EXPECT_EQ(refusal({.aggregates = "sum(\"x\")"}),
+            "--agg \"sum(\"x\")\", character 5: sum takes numbers, and this is a text; a column's name stands in "
+            "`backquotes` or bare");
+  EXPECT_EQ(refusal({.where = "x between 1 and 2"}),
+            "--where \"x between 1 and 2\", character 3: a comparison (=, <, in, is null, =~ and the like) is expected "
+            "here, not between");
+  EXPECT_EQ(
+      refusal({.where = "t = true"}),
+      "--where \"t = true\", character 5: this is a condition where a value is expected; compare a field with the "
+      "text, \"true\"");
 }
 
 }  // namespace
