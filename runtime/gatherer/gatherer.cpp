@@ -153,7 +153,7 @@ class Gatherer {
       }
     }
     while (auto received = listener_.receive()) {
-      for (PeerDelivery& said : workers_.receive(received->first, received->second, now)) {
+      for (PeerDelivery& said : workers_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
       }

@@ -107,7 +107,7 @@ class Root::Loop {
   void receive() {
     const Instant now = process::now();
     while (auto received = listener_.receive()) {
-      for (PeerDelivery& said : hub_.receive(received->first, received->second, now)) {
+      for (PeerDelivery& said : hub_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (!message) continue;
         step(schedule::PeerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});

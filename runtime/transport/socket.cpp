@@ -2,6 +2,7 @@
 
 #include <zmq.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -51,6 +52,15 @@ void set_common(void* socket, std::uint64_t frame_bytes_max) {
   const auto bytes = static_cast<std::int64_t>(frame_bytes_max);
   zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes, sizeof bytes);
 }
+
+void set(void* socket, int option, const std::string& text) {
+  const int result = zmq_setsockopt(socket, option, text.c_str(), text.size() + 1);
+  FANFOLD_ASSERT(result == 0, zmq_strerror(zmq_errno()));
+}
+
+// Named so that the gatekeeper is asked. Where none answers, ZeroMQ lets everybody in, but for nobody's word: receive()
+// drops that.
+constexpr const char* kSecurityDomain = "fanfold";
 
 // One part, without waiting; retried when a signal comes between. False: nothing is there.
 bool receive_part(void* socket, ScopedMessage& message) {
@@ -117,6 +127,19 @@ bool send_frame(void* socket, Frame frame) {
   return send_part(socket, &raw, 0);
 }
 
+// A socket that hears when a handshake of `socket` fails for its key; null where there is no memory for it.
+void* monitor_handshakes(void* context, void* socket) {
+  static std::atomic<unsigned> count = 0;
+  const std::string endpoint = "inproc://handshakes-" + std::to_string(count.fetch_add(1));
+  if (zmq_socket_monitor(socket, endpoint.c_str(), ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0) return nullptr;
+  void* monitor = zmq_socket(context, ZMQ_PAIR);
+  if (monitor == nullptr) return nullptr;
+  set(monitor, ZMQ_LINGER, 0);
+  if (zmq_connect(monitor, endpoint.c_str()) == 0) return monitor;
+  zmq_close(monitor);
+  return nullptr;
+}
+
 }  // namespace
 
 Context::Context() : handle_(zmq_ctx_new()) {
@@ -140,13 +163,19 @@ std::string describe_zeromq() {
          (zmq_has("curve") != 0 ? " with libsodium" : " without libsodium");
 }
 
-Result<Listener> Listener::bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
+Result<Listener> Listener::bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max,
+                                const std::optional<ListenerKeys>& keys) {
   void* socket = zmq_socket(context.handle(), ZMQ_ROUTER);
   if (socket == nullptr)
     return Failure{ExitCode::kInputOutput,
                    std::string("cannot make a socket: ") + zmq_strerror(zmq_errno()) + kLimitsAdvice};
   set_common(socket, frame_bytes_max);
   set(socket, ZMQ_ROUTER_MANDATORY, 1);
+  if (keys) {
+    set(socket, ZMQ_CURVE_SERVER, 1);
+    set(socket, ZMQ_CURVE_SECRETKEY, keys->secret);
+    set(socket, ZMQ_ZAP_DOMAIN, kSecurityDomain);
+  }
   if (zmq_bind(socket, endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     zmq_close(socket);
@@ -161,25 +190,43 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
   char bound[1024];
   std::size_t size = sizeof bound;
   const bool known = zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &size) == 0;
-  return Listener(socket, known ? std::string(bound) : endpoint);
+  return Listener(socket, known ? std::string(bound) : endpoint, keys ? keys->admission : nullptr);
 }
 
 Listener::Listener(Listener&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), endpoint_(std::move(other.endpoint_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)),
+      endpoint_(std::move(other.endpoint_)),
+      admission_(std::move(other.admission_)) {}
 
 Listener::~Listener() {
   if (handle_ != nullptr) zmq_close(handle_);
 }
 
-std::optional<std::pair<std::string, Frame>> Listener::receive() {
+std::optional<Listener::Received> Listener::receive() {
+  while (true) {
+    bool dropped = false;
+    std::optional<Received> received = receive_one(dropped);
+    if (!dropped) return received;
+  }
+}
+
+std::optional<Listener::Received> Listener::receive_one(bool& dropped) {
   ScopedMessage route;
   if (!receive_part(handle_, route)) return std::nullopt;
   const ByteView view = route.view();
-  std::string id(reinterpret_cast<const char*>(view.data()), view.size());
-  if (!route.more()) return std::pair(std::move(id), Frame{});
+  Received received;
+  received.route.assign(reinterpret_cast<const char*>(view.data()), view.size());
+  if (!route.more()) return received;
   ScopedMessage payload;
-  if (!receive_part(handle_, payload)) return std::pair(std::move(id), Frame{});
-  return std::pair(std::move(id), receive_frame(handle_, payload));
+  if (!receive_part(handle_, payload)) return received;
+  received.frame = receive_frame(handle_, payload);
+  if (admission_ != nullptr) {
+    // The gatekeeper's word for whose link it is.
+    const char* key = zmq_msg_gets(payload.get(), "User-Id");
+    received.from = key == nullptr ? nullptr : admission_->find(key);
+    dropped = received.from == nullptr;
+  }
+  return received;
 }
 
 bool Listener::send(const std::string& route, Frame frame) {
@@ -190,7 +237,8 @@ bool Listener::send(const std::string& route, Frame frame) {
   return send_frame(handle_, std::move(frame));
 }
 
-Result<Connector> Connector::connect(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max) {
+Result<Connector> Connector::connect(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max,
+                                     const std::optional<ConnectorKeys>& keys) {
   void* socket = zmq_socket(context.handle(), ZMQ_DEALER);
   if (socket == nullptr)
     return Failure{ExitCode::kInputOutput,
@@ -198,23 +246,46 @@ Result<Connector> Connector::connect(Context& context, const std::string& endpoi
   set_common(socket, frame_bytes_max);
   set(socket, ZMQ_RECONNECT_IVL, kReconnectMs);
   set(socket, ZMQ_RECONNECT_IVL_MAX, kReconnectMsMax);
+  if (keys) {
+    set(socket, ZMQ_CURVE_SERVERKEY, keys->listener);
+    set(socket, ZMQ_CURVE_PUBLICKEY, keys->own.open.text);
+    set(socket, ZMQ_CURVE_SECRETKEY, keys->own.secret);
+  }
+  void* monitor = keys ? monitor_handshakes(context.handle(), socket) : nullptr;
   if (zmq_connect(socket, endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     zmq_close(socket);
+    if (monitor != nullptr) zmq_close(monitor);
     return Failure{ExitCode::kNoFleet, "cannot connect to " + endpoint + ": " + zmq_strerror(error)};
   }
-  return Connector(socket);
+  return Connector(socket, monitor);
 }
 
-Connector::Connector(Connector&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+Connector::Connector(Connector&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)),
+      monitor_(std::exchange(other.monitor_, nullptr)),
+      refused_(other.refused_) {}
 
 Connector& Connector::operator=(Connector&& other) noexcept {
   std::swap(handle_, other.handle_);
+  std::swap(monitor_, other.monitor_);
+  std::swap(refused_, other.refused_);
   return *this;
 }
 
 Connector::~Connector() {
-  if (handle_ != nullptr) zmq_close(handle_);
+  close_after(0);
+}
+
+bool Connector::refused() {
+  // An event is two parts: its number and value, and the address. Only one kind was asked for.
+  ScopedMessage event;
+  while (monitor_ != nullptr && receive_part(monitor_, event)) {
+    refused_ = true;
+    ScopedMessage address;
+    if (event.more()) receive_part(monitor_, address);
+  }
+  return refused_;
 }
 
 std::optional<Frame> Connector::receive() {
@@ -228,8 +299,11 @@ void Connector::send(Frame frame) {
 }
 
 void Connector::close_after(int linger_ms) {
-  set(handle_, ZMQ_LINGER, linger_ms);
-  zmq_close(std::exchange(handle_, nullptr));
+  if (handle_ != nullptr) {
+    set(handle_, ZMQ_LINGER, linger_ms);
+    zmq_close(std::exchange(handle_, nullptr));
+  }
+  if (monitor_ != nullptr) zmq_close(std::exchange(monitor_, nullptr));
 }
 
 }  // namespace fanfold::transport
