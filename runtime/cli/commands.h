@@ -17,6 +17,7 @@ ExitCode run_program(const Words& words);
 // Behind the command's name.
 ExitCode run_command(const Words& words);
 ExitCode jobs_command(const Words& words);
+ExitCode keygen_command(const Words& words);
 ExitCode print_version();
 
 // "fanfold: SENTENCE" on standard error.

@@ -21,6 +21,7 @@ constexpr const char* kHelp =
     "  fanfold run JOB --help        what the job and the engine can be told\n"
     "  fanfold jobs                  the jobs there are\n"
     "  fanfold jobs describe NAME    one of them: parameters, columns, order\n"
+    "  fanfold keygen ROLE [NAME]    a key for a root, worker or client\n"
     "  fanfold --version             this build\n"
     "\n"
     "Example: fanfold run wordcount /usr/share/common-licenses --top 10\n";
@@ -60,6 +61,7 @@ ExitCode run_program(const Words& words) {
   const Words rest(words.begin() + 1, words.end());
   if (command == "run") return run_command(rest);
   if (command == "jobs") return jobs_command(rest);
+  if (command == "keygen") return keygen_command(rest);
   if (command == "--version" || command == "version") return print_version();
   if (command == "--help" || command == "-h" || command == "help") {
     std::fputs(kHelp, stdout);
