@@ -5,6 +5,7 @@ find_package(TBB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(tomlplusplus REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(ZeroMQ REQUIRED MODULE)  # our Find modules (cmake/) over pkg-config
 find_package(zstd REQUIRED)

@@ -29,6 +29,9 @@ constexpr std::array kFlags = {
     EngineFlag{"param", FlagKind::kTexts, "NAME=VALUE", "a parameter of the job, whatever its name; may be repeated"},
     EngineFlag{"record-bytes-max", FlagKind::kSize, "SIZE", "a longer record ends the run (default 64MiB)"},
     EngineFlag{"spool-bytes-max", FlagKind::kSize, "SIZE", "of pipes and standard input, kept in TMPDIR"},
+    EngineFlag{"config", FlagKind::kText, "FILE",
+               "read flags from this file (default: fanfold/config.toml of the user)"},
+    EngineFlag{"show-config", FlagKind::kSwitch, "", "print each flag's value and where it is from, and end"},
     EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
 };
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/quoted.h"
+#include "runtime/cli/config_file.h"
 #include "runtime/cli/engine_flags.h"
 #include "runtime/client/job_finder.h"
 #include "runtime/client/quantity.h"
@@ -137,15 +138,61 @@ Failure parse_failure(const CLI::ParseError& error, const CLI::App& app) {
   return usage(text + kHelp);
 }
 
-Status fill_request(const Given& given, const std::vector<std::string>& words, RunRequest& request) {
-  // What the user wrote: the flag, or the variable that stands for it.
-  const auto written = [&](std::string_view name) {
-    const std::string flag = "--" + std::string(name);
-    const bool on_command_line = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
-      return word == flag || word.starts_with(flag + "=");
-    });
-    return on_command_line ? flag : environment_name(name);
-  };
+// Who gave a flag that was given.
+std::string origin_of(std::string_view name, const std::vector<std::string>& words, const ConfigFile& config) {
+  const std::string flag = "--" + std::string(name);
+  const bool on_command_line = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+    return word == flag || word.starts_with(flag + "=");
+  });
+  if (on_command_line) return flag;
+  const std::string variable = environment_name(name);
+  const char* value = std::getenv(variable.c_str());
+  const ConfigEntry* entry = config.find(name);
+  if (entry == nullptr || (value != nullptr && *value != '\0')) return variable;
+  return std::string(name) + " in " + fanfold::quoted(config.path) + ", line " + std::to_string(entry->line);
+}
+
+// What neither the command line nor the environment gave.
+void take_from_config(const ConfigFile& config, const CLI::App& app, Given& given) {
+  for (const ConfigEntry& entry : config.entries) {
+    if (app.get_option("--" + entry.name)->count() > 0) continue;
+    if (find_engine_flag(entry.name)->kind == FlagKind::kSwitch) {
+      given.switches[entry.name] = entry.values.front() == "true";
+    } else {
+      given.texts[entry.name] = entry.values;
+    }
+  }
+}
+
+std::vector<Setting> settings_of(const Given& given, const std::vector<std::string>& words, const ConfigFile& config) {
+  std::vector<Setting> settings;
+  for (const EngineFlag& flag : engine_flags()) {
+    if (flag.name == "show-config") continue;
+    std::vector<std::string> values;
+    if (const auto found = given.texts.find(flag.name); found != given.texts.end()) values = found->second;
+    if (given.on(flag.name)) values = {"true"};
+    if (values.empty()) continue;
+    if (flag.kind != FlagKind::kTexts) values = {values.back()};
+    settings.push_back({std::string(flag.name), std::move(values), origin_of(flag.name, words, config)});
+  }
+  return settings;
+}
+
+// The values of a flag among words that are not parsed yet.
+std::vector<std::string> values_among(const std::vector<std::string>& words, std::string_view name) {
+  const std::string flag = "--" + std::string(name);
+  std::vector<std::string> values;
+  for (std::size_t at = 0; at < words.size() && words[at] != "--"; ++at) {
+    if (words[at] == flag && at + 1 < words.size()) values.push_back(words[at + 1]);
+    if (words[at].starts_with(flag + "=")) values.push_back(words[at].substr(flag.size() + 1));
+  }
+  return values;
+}
+
+Status fill_request(const Given& given, const std::vector<std::string>& words, const ConfigFile& config,
+                    RunRequest& request) {
+  // What the user wrote: the flag, the variable that stands for it, or a line of the file.
+  const auto written = [&](std::string_view name) { return origin_of(name, words, config); };
   const auto count = [&](std::string_view name, auto& to) -> Status {
     const std::string* text = given.last(name);
     if (text == nullptr) return success();
@@ -259,16 +306,18 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
   add_engine_flags(app, given);
   app.add_option("JOB", given.job);
   app.add_option("INPUT", given.inputs);
+  const std::vector<std::string> configs = values_among(words, "config");
+  const Result<ConfigFile> config = read_config_file(configs.empty() ? std::string() : configs.back());
+  if (!config) return config.failure();
 
   const std::optional<std::size_t> job_word = find_job_word(words);
   plugin::JobDescription job;
   std::map<std::string, std::vector<std::string>, std::less<>> values;
   if (job_word) {
-    std::vector<std::string> folders;
-    for (std::size_t at = 0; at < words.size(); ++at) {
-      constexpr std::string_view kFlag = "--plugin-path";
-      if (words[at] == kFlag && at + 1 < words.size()) folders.push_back(words[at + 1]);
-      if (words[at].starts_with(std::string(kFlag) + "=")) folders.push_back(words[at].substr(kFlag.size() + 1));
+    std::vector<std::string> folders = values_among(words, "plugin-path");
+    const ConfigEntry* configured = config->find("plugin-path");
+    if (folders.empty() && configured != nullptr && std::getenv("FANFOLD_PLUGIN_PATH") == nullptr) {
+      folders = configured->values;
     }
     Result<std::pair<std::string, std::string>> found = jobs.find(words[*job_word], folders);
     if (!found) return found.failure();
@@ -313,6 +362,10 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
   }
   arguments.help = given.help;
   if (given.help) return arguments;
+  take_from_config(*config, app, given);
+  arguments.settings = settings_of(given, words, *config);
+  arguments.show_config = given.on("show-config");
+  if (arguments.show_config) return arguments;
   if (!job_word) return usage("no job is named: fanfold run JOB INPUT...; `fanfold jobs` lists the jobs");
 
   for (const std::string& pair : given.texts["param"]) {
@@ -335,7 +388,7 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobS
     }
     arguments.request.parameters.emplace_back(name, std::move(value).value());
   }
-  if (Status filled = fill_request(given, words, arguments.request); !filled) return filled.failure();
+  if (Status filled = fill_request(given, words, *config, arguments.request); !filled) return filled.failure();
   return arguments;
 }
 

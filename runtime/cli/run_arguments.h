@@ -13,9 +13,18 @@
 
 namespace fanfold::cli {
 
+// A flag of the engine that somebody gave.
+struct Setting {
+  std::string name;
+  std::vector<std::string> values;
+  std::string origin;  // "--workers", "FANFOLD_WORKERS", or the file and its line
+};
+
 struct RunArguments {
   RunRequest request;
   bool help = false;  // asked for, of the job where one is named
+  bool show_config = false;
+  std::vector<Setting> settings;
 };
 
 // How the parser learns of a job: where it is, and, only when the command line needs it, what it declares.
@@ -27,7 +36,7 @@ struct JobSource {
 };
 
 // `words` come behind `run`. Failures are exit 2 with one sentence, or what find and describe say. The
-// environment gives what the command line does not.
+// environment gives what the command line does not, and the configuration file what neither does.
 Result<RunArguments> parse_run(const std::vector<std::string>& words, const JobSource& jobs);
 
 // Whether a value is of a parameter's declared type, in the form the job gets it; a sentence if not.

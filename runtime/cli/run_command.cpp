@@ -1,6 +1,7 @@
 // run_command.cpp: `fanfold run`: from a command line to rows in an output, a progress display and a summary.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -45,6 +46,33 @@ ExitCode print_help(const RunRequest& request, const SignalWatcher& signals) {
     std::printf("  %-26s  %s\n", name.c_str(), std::string(flag.help).c_str());
   }
   std::printf("  %-26s  %s\n", "-0", "entries of --files-from end in a zero byte instead of a newline");
+  return ExitCode::kDone;
+}
+
+// As the file could say it.
+std::string toml_value(const EngineFlag& flag, const std::vector<std::string>& values) {
+  const auto text = [&](const std::string& value) {
+    return flag.kind == FlagKind::kText || flag.kind == FlagKind::kTexts || flag.kind == FlagKind::kSize
+               ? fanfold::quoted(value)
+               : value;
+  };
+  if (flag.kind != FlagKind::kTexts) return text(values.back());
+  std::string list;
+  for (const std::string& value : values) list += (list.empty() ? "" : ", ") + text(value);
+  return "[" + list + "]";
+}
+
+ExitCode print_config(const std::vector<Setting>& settings) {
+  for (const EngineFlag& flag : engine_flags()) {
+    const auto given = std::find_if(settings.begin(), settings.end(),
+                                    [&](const Setting& setting) { return setting.name == flag.name; });
+    if (given == settings.end()) {
+      std::printf("# %s: %s\n", std::string(flag.name).c_str(), std::string(flag.help).c_str());
+    } else {
+      std::printf("%s = %s  # %s\n", given->name.c_str(), toml_value(flag, given->values).c_str(),
+                  given->origin.c_str());
+    }
+  }
   return ExitCode::kDone;
 }
 
@@ -256,6 +284,7 @@ ExitCode run_command(const Words& words) {
   Result<RunArguments> arguments = parse_run(words, job_source(signals.stopped()));
   if (!arguments) return say(arguments.failure(), signals);
   if (arguments->help) return print_help(arguments->request, signals);
+  if (arguments->show_config) return print_config(arguments->settings);
   return Run(arguments->request, signals).perform();
 }
 

@@ -11,10 +11,11 @@ namespace fanfold::plugin {
 inline constexpr std::array<std::string_view, 31> kReservedNames = {
     // Flags of this version.
     "workers", "slots", "memory", "shard-bytes", "shard-items", "sequential", "format", "output", "limit", "files-from",
-    "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth",
+    "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth", "config",
+    "show-config",
     // Kept.
-    "root", "root-timeout", "keys", "config", "show-config", "path-map", "ship", "help", "version", "verbose", "log",
-    "log-format", "dry-run", "no-worker-timeout"};
+    "root", "root-timeout", "keys", "path-map", "ship", "help", "version", "verbose", "log", "log-format", "dry-run",
+    "no-worker-timeout"};
 
 [[nodiscard]] constexpr bool is_reserved(std::string_view name) {
   return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end();

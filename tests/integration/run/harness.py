@@ -67,6 +67,7 @@ class RunTest(unittest.TestCase):
         self.tmp.mkdir()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FANFOLD_")}
         self.environment["TMPDIR"] = str(self.tmp)
+        self.environment["XDG_CONFIG_HOME"] = str(self.folder / "config")
         # A sanitizer would turn a job's crash into an exit of its own; the program must see the signal.
         options = [self.environment.get("ASAN_OPTIONS", ""), "handle_segv=0", "handle_abort=0"]
         self.environment["ASAN_OPTIONS"] = ":".join(option for option in options if option)
