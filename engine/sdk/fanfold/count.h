@@ -28,6 +28,9 @@ class Count {
   [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0; }
   // How much it matters to a table that keeps what is frequent at hand.
   [[nodiscard]] constexpr std::uint64_t weight() const noexcept { return count_; }
+  // Its narrow form (fold.h).
+  [[nodiscard]] constexpr std::uint64_t narrowed() const noexcept { return count_; }
+  [[nodiscard]] static constexpr Count widened(std::uint64_t bits) noexcept { return Count(bits); }
   [[nodiscard]] constexpr bool overflowed() const noexcept { return count_ == kSaturated; }
   // Throws Overflow when 2^64 - 1 or more were counted: the top value stands for all of those.
   [[nodiscard]] std::uint64_t value() const {
@@ -50,6 +53,6 @@ class Count {
   std::uint64_t count_ = 0;
 };
 
-static_assert(Fold<Count> && sizeof(Count) == 8 && std::is_trivially_copyable_v<Count>);
+static_assert(NarrowFold<Count> && sizeof(Count) == 8 && std::is_trivially_copyable_v<Count>);
 
 }  // namespace fanfold

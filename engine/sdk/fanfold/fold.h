@@ -47,6 +47,18 @@ concept Fold = std::default_initializable<F> && std::movable<F> &&
   { fold.unpack(in) } -> std::same_as<bool>;
 };
 
+// A fold that many a table holds in a narrow form of a few bits says so with two members:
+//   narrowed()  those bits, of which equal states have equal ones; anything above kNarrowMax: it has no such form now
+//   widened()   static: the fold that narrowed() told the bits of
+inline constexpr unsigned kNarrowBits = 26;
+inline constexpr std::uint64_t kNarrowMax = (std::uint64_t{1} << kNarrowBits) - 1;
+template <class F>
+concept NarrowFold = Fold<F> && std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F> &&
+    requires(const F& fold, std::uint64_t bits) {
+  { fold.narrowed() } -> std::same_as<std::uint64_t>;
+  { F::widened(bits) } -> std::same_as<F>;
+};
+
 // Bytes that a fold holds outside of itself, for memory budgets. A fold that allocates says so with
 // a member heap_bytes(); all others hold none.
 template <class F>

@@ -114,6 +114,12 @@ requires Fold<std::invoke_result_t<Make&, std::uint64_t>>
                       (again ? law::difference(*bytes, *again) : std::string("pack() does not fill its size")) + ")");
       }
     }
+    if constexpr (NarrowFold<F>) {
+      const std::uint64_t narrow = one.narrowed();
+      if (narrow <= kNarrowMax && law::packed(F::widened(narrow)) != bytes) {
+        return failed("widened() does not make of narrowed() what it was");
+      }
+    }
     const std::size_t cuts = std::min<std::size_t>(bytes->size(), options.truncations_max);
     for (std::size_t i = 0; i < cuts; ++i) {
       const std::size_t size = bytes->size() <= cuts ? i : random.below(bytes->size());

@@ -45,6 +45,16 @@ inline void release(const fanfold_memory* memory, void* block, std::uint64_t byt
   if (block != nullptr) memory->release(memory->context, block, bytes);
 }
 
+// Copies at least 16 bytes, most often less than a hundred: a call of memcpy costs as much as that.
+inline void copy_some(char* to, const char* from, std::uint64_t bytes) {
+  if (bytes > 128) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (std::uint64_t at = 0; at + 16 < bytes; at += 16) std::memcpy(to + at, from + at, 16);
+  std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+}
+
 // Hands out bytes from ever larger chunks (4 KiB to 2 MiB) and takes all of them back at once. Not
 // thread-safe. rewind() keeps the chunks for the next use; free() gives them back.
 class Arena {

@@ -33,72 +33,125 @@ namespace fanfold {
 template <Fold F>
 class PartLog {
   static constexpr bool kPlain = std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>;
-  static constexpr std::uint64_t kAlignment = std::max<std::uint64_t>(8, alignof(F));
+  static constexpr bool kNarrow = NarrowFold<F>;
+  static constexpr std::uint64_t kAlignment = kNarrow ? 4 : std::max<std::uint64_t>(8, alignof(F));
   static constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
+
   // A record: the state, meta (of an EncodedKey; code 0: dead, then the rest is the record's size), for a
-  // long key its length, and the key's bytes, zeros behind them up to a word.
-  static constexpr std::uint64_t kMetaAt = (sizeof(F) + 7) & ~std::uint64_t{7};
-  static constexpr std::uint64_t kKeyAt = kMetaAt + 8;
-  static constexpr std::uint64_t kLongKeyAt = kKeyAt + 8;
-  static constexpr std::uint64_t kInlineRecordBytesMax = aligned(kKeyAt + kInlineKeyBytesMax);
+  // long key its length, and the key's bytes. Of a fold with a narrow form (fold.h) one word holds all but the key:
+  // the code of its length; a bit that tells whether the state is wide and stands behind the word, else its narrow
+  // form; 32 bits of the hash. Memory costs most when it is first touched: for a word of text this is a quarter less.
+  static constexpr std::uint64_t kMetaAt = kNarrow ? 0 : (sizeof(F) + 7) & ~std::uint64_t{7};
+  static constexpr std::uint64_t kLengthBytes = kNarrow ? 4 : 8;  // of a long key's length
+  static constexpr std::uint64_t kKeyAtMax = 8 + ((sizeof(F) + 7) & ~std::uint64_t{7});
+  static constexpr std::uint64_t kInlineRecordBytesMax = aligned(kKeyAtMax + kInlineKeyBytesMax);
+  static constexpr std::uint64_t kWide = 32;  // the bit behind the code
+  static constexpr unsigned kNarrowShift = 6;
+  static constexpr unsigned kTagShift = 32;
+  static_assert(kNarrowBits == kTagShift - kNarrowShift);
 
   static std::uint64_t word_at(const char* bytes) { return hashing::load64(bytes); }
   static void set_word(char* at, std::uint64_t word) { std::memcpy(at, &word, 8); }
-  static std::uint64_t inline_record_bytes(std::uint64_t code) {
-    return aligned(kKeyAt + ((code + 6) & ~std::uint64_t{7}));  // code is the key's length + 1
-  }
-  static std::uint64_t long_record_bytes(std::uint64_t length) { return aligned(kLongKeyAt + length); }
+  // Hash bits above the key's code, the lowest of which choose an index's slot.
+  static std::uint32_t tag_of(std::uint64_t meta) { return static_cast<std::uint32_t>(meta >> 5); }
 
  public:
   // A record in place.
   class Record {
    public:
     explicit Record(char* at) : at_(at) {}
-    [[nodiscard]] F& state() const { return *std::launder(reinterpret_cast<F*>(at_)); }
-    [[nodiscard]] std::uint64_t meta() const { return word_at(at_ + kMetaAt); }
-    [[nodiscard]] bool is_dead() const { return (meta() & kKeyCodeMask) == 0; }
-    [[nodiscard]] bool is_long() const { return (meta() & kKeyCodeMask) == kLongKey; }
+    // A fold with a narrow form comes as a copy.
+    [[nodiscard]] std::conditional_t<kNarrow, F, F&> state() const {
+      if constexpr (kNarrow) {
+        if (!is_wide()) return F::widened((word() >> kNarrowShift) & kNarrowMax);
+        F state;
+        std::memcpy(static_cast<void*>(&state), at_ + 8, sizeof(F));
+        return state;
+      } else {
+        return *std::launder(reinterpret_cast<F*>(at_));
+      }
+    }
+    [[nodiscard]] bool is_dead() const { return code() == 0; }
+    [[nodiscard]] bool is_long() const { return code() == kLongKey; }
     [[nodiscard]] std::string_view key() const {
-      if (is_long()) return {at_ + kLongKeyAt, word_at(at_ + kKeyAt)};
-      return {at_ + kKeyAt, (meta() & kKeyCodeMask) - 1};
+      const char* at = at_ + key_at();
+      if (is_long()) return {at + kLengthBytes, long_key_bytes()};
+      return {at, code() - 1};
+    }
+    // Without the bits of the code.
+    [[nodiscard]] std::uint64_t hash() const {
+      if constexpr (kNarrow) return encode_key_in_block(key().data(), key().size()).meta & ~kKeyCodeMask;
+      return word() & ~kKeyCodeMask;
     }
     [[nodiscard]] std::uint64_t bytes() const {
-      const std::uint64_t code = meta() & kKeyCodeMask;
-      if (code == 0) return meta() >> kDeadShift;
-      return code == kLongKey ? long_record_bytes(word_at(at_ + kKeyAt)) : inline_record_bytes(code);
+      if (is_dead()) return word() >> kDeadShift;
+      if (is_long()) return aligned(key_at() + kLengthBytes + long_key_bytes());
+      return aligned(key_at() + (code() - 1));
     }
 
    private:
     friend class PartLog;
     static constexpr unsigned kDeadShift = 5;
 
-    // Of two records that are not dead.
-    [[nodiscard]] bool same_key(const Record& other) const {
-      const std::uint64_t meta = this->meta();
-      if (meta != other.meta()) return false;
-      const std::uint64_t code = meta & kKeyCodeMask;
-      if (code == kLongKey) {
-        const std::uint64_t length = word_at(at_ + kKeyAt);
-        return length == word_at(other.at_ + kKeyAt) &&
-               std::memcmp(at_ + kLongKeyAt, other.at_ + kLongKeyAt, length) == 0;
+    [[nodiscard]] std::uint64_t word() const { return word_at(at_ + kMetaAt); }
+    [[nodiscard]] std::uint64_t code() const { return word() & kKeyCodeMask; }
+    [[nodiscard]] bool is_wide() const { return kNarrow && (word() & kWide) != 0; }
+    [[nodiscard]] std::uint32_t tag() const {
+      return kNarrow ? static_cast<std::uint32_t>(word() >> kTagShift) : tag_of(word());
+    }
+    [[nodiscard]] std::uint64_t key_at() const {
+      if constexpr (kNarrow) return is_wide() ? kKeyAtMax : 8;
+      return kMetaAt + 8;
+    }
+    [[nodiscard]] std::uint64_t long_key_bytes() const {
+      if constexpr (kNarrow) {
+        std::uint32_t length = 0;
+        std::memcpy(&length, at_ + key_at(), sizeof length);
+        return length;
+      } else {
+        return word_at(at_ + key_at());
       }
-      // Words behind a key's own belong to the next record.
-      if (code > 1 && word_at(at_ + kKeyAt) != word_at(other.at_ + kKeyAt)) return false;
-      return code <= 9 || word_at(at_ + kKeyAt + 8) == word_at(other.at_ + kKeyAt + 8);
+    }
+    // Of two records that are not dead, whose tags are the same.
+    [[nodiscard]] bool same_key(const Record& other) const {
+      const std::uint64_t code = this->code();
+      if (code != other.code()) return false;
+      if (code == kLongKey) return key() == other.key();
+      return same_words(code - 1, word_at(other.at_ + other.key_at()), word_at(other.at_ + other.key_at() + 8));
     }
     [[nodiscard]] bool has_key(const EncodedKey& key) const {
-      if (meta() != key.meta) return false;
       const std::uint64_t code = key.meta & kKeyCodeMask;
+      if (code != this->code()) return false;
       if (code == kLongKey) {
-        return word_at(at_ + kKeyAt) == key.second &&
-               std::memcmp(at_ + kLongKeyAt, reinterpret_cast<const char*>(key.first), key.second) == 0;
+        return this->key() == std::string_view(reinterpret_cast<const char*>(key.first), key.second);
       }
-      if (code > 1 && word_at(at_ + kKeyAt) != key.first) return false;
-      return code <= 9 || word_at(at_ + kKeyAt + 8) == key.second;
+      return same_words(code - 1, key.first, key.second);
     }
-    void fall_to(const Record& first) const {
+    // What stands behind an inline key's own bytes is of no meaning, here and in the words compared with.
+    [[nodiscard]] bool same_words(std::uint64_t length, std::uint64_t first, std::uint64_t second) const {
+      const char* at = at_ + key_at();
+      const auto& mask = hashing::kWordMasks.pairs[length];
+      return (((word_at(at) ^ first) & mask[0]) | ((word_at(at + 8) ^ second) & mask[1])) == 0;
+    }
+    // Takes from `other` what it likes. False where the state has no room in the record: then nothing was done.
+    [[nodiscard]] bool merge(F& other) const {
+      if constexpr (kNarrow) {
+        F total = state();
+        total.merge(std::move(other));
+        if (is_wide()) {
+          std::memcpy(at_ + 8, static_cast<const void*>(&total), sizeof(F));
+          return true;
+        }
+        const std::uint64_t narrow = total.narrowed();
+        if (narrow > kNarrowMax) return false;
+        set_word(at_, (word() & ~(kNarrowMax << kNarrowShift)) | narrow << kNarrowShift);
+      } else {
+        state().merge(std::move(other));
+      }
+      return true;
+    }
+    void kill() const {
       const std::uint64_t size = bytes();
-      first.state().merge(std::move(state()));
       if constexpr (!kPlain) std::destroy_at(&state());
       set_word(at_ + kMetaAt, size << kDeadShift);
     }
@@ -125,7 +178,8 @@ class PartLog {
 
   // Room for so many records in one piece, and an index of so many keys, ahead of insert().
   void reserve(const fanfold_memory* memory, std::uint64_t records, std::uint64_t key_bytes) {
-    const std::uint64_t bytes = records * (kKeyAt + 15) + key_bytes + kInlineRecordBytesMax;
+    const std::uint64_t overhead = (kNarrow ? 8 : kKeyAtMax) + kLengthBytes + kAlignment - 1;
+    const std::uint64_t bytes = records * overhead + key_bytes + kInlineRecordBytesMax;
     if (last_ == nullptr || last_->bytes - last_->used < bytes) {
       next_chunk(memory, std::min<std::uint64_t>(bytes, kChunkBytesMax - sizeof(Chunk)));
     }
@@ -147,41 +201,38 @@ class PartLog {
     const std::uint32_t tag = tag_of(key.meta);
     std::uint64_t slot = tag;
     for (;; ++slot) {
-      const Slot& there = index_->slots[slot & index_->mask];
+      Slot& there = index_->slots[slot & index_->mask];
       if (there.number == 0) break;
       if (there.tag != tag) continue;
       const Record record = index_->record(there.number);
       if (record.has_key(key)) {
-        record.state().merge(std::move(state));
+        if (record.merge(state)) return false;
+        if constexpr (kNarrow) there.number = widen(memory, *index_, record, state);
+        folded_records_ = records_;
         return false;
       }
     }
-    append(memory, key, state);
-    const std::uint64_t code = key.meta & kKeyCodeMask;
-    const std::uint64_t size = code == kLongKey ? long_record_bytes(key.second) : inline_record_bytes(code);
-    // Its chunk is the last; room() may just have made it.
-    if (index_->bases.size() < chunks_) index_->bases.push_back(reinterpret_cast<char*>(last_));
-    index_->slots[slot & index_->mask] = {tag, number_of(chunks_ - 1, last_->used - size)};
+    index_->make_room();
+    const Record added = append(memory, key, state);
+    index_->slots[slot & index_->mask] = {tag, number_of_last(*index_, added)};
     folded_records_ = records_;
     entries_ += 1;
+    const std::uint64_t code = key.meta & kKeyCodeMask;
     key_bytes_ += code == kLongKey ? key.second : code - 1;
     return true;
   }
 
   // Adds a key and what is to be folded into its state, which is moved from as bytes and not destroyed. A
   // long key is copied.
-  void append(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
+  Record append(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
     const std::uint64_t code = key.meta & kKeyCodeMask;
-    if (code == kLongKey) {
-      append_long(memory, key, state);
-      return;
-    }
+    if (code == kLongKey) return append_long(memory, key, state);
     char* at = room(memory, kInlineRecordBytesMax);
-    std::memcpy(at, static_cast<const void*>(&state), sizeof(F));
-    set_word(at + kMetaAt, key.meta);
-    set_word(at + kKeyAt, key.first);
-    set_word(at + kKeyAt + 8, key.second);
-    take(inline_record_bytes(code), state);
+    const std::uint64_t key_at = put_state(at, key.meta, state);
+    set_word(at + key_at, key.first);
+    set_word(at + key_at + 8, key.second);
+    take(aligned(key_at + (code - 1)), state);
+    return Record(at);
   }
 
   // The same of another part's record.
@@ -260,7 +311,7 @@ class PartLog {
   void forget(const fanfold_memory* memory) { free_chunks(memory); }
 
  private:
-  struct alignas(kAlignment) Chunk {
+  struct alignas(std::max<std::uint64_t>(8, kAlignment)) Chunk {
     Chunk* next;
     std::uint64_t bytes;  // of the whole chunk, this header included
     std::uint64_t used;   // the same
@@ -270,22 +321,21 @@ class PartLog {
   static constexpr std::uint64_t kChunkBytesGrown = 64U << 10;
   static constexpr std::uint64_t kChunkBytesMax = 1U << 20;  // but for one long record
 
-  // A record's number in the index: its chunk's, and its place there in units of 8 bytes. 0 is none.
-  static constexpr unsigned kUnitBits = 17;
+  // A record's number in the index: its chunk's, and its place there in units of what it is aligned to. 0 is none.
+  static constexpr std::uint64_t kUnitBytes = kNarrow ? 4 : 8;
+  static constexpr unsigned kUnitBits = kNarrow ? 18 : 17;
   static constexpr std::uint32_t kUnitMask = (1U << kUnitBits) - 1;
   static constexpr std::uint64_t kChunksMax = 1U << (32 - kUnitBits);
-  static_assert(kChunkBytesMax / 8 <= std::uint64_t{1} << kUnitBits);
+  static_assert(kChunkBytesMax / kUnitBytes <= std::uint64_t{1} << kUnitBits);
 
   static std::uint32_t number_of(std::uint64_t chunk, std::uint64_t at) {
-    return static_cast<std::uint32_t>(chunk << kUnitBits | at / 8);
+    return static_cast<std::uint32_t>(chunk << kUnitBits | at / kUnitBytes);
   }
 
   struct Slot {
     std::uint32_t tag;
     std::uint32_t number;
   };
-  // Hash bits above the key's code, the lowest of which choose the slot.
-  static std::uint32_t tag_of(std::uint64_t meta) { return static_cast<std::uint32_t>(meta >> 5); }
   static constexpr std::uint64_t kIndexSlotsMin = 16;
 
   struct Index {
@@ -298,6 +348,10 @@ class PartLog {
     Index& operator=(const Index&) = delete;
     ~Index() { release(memory, slots, (mask + 1) * sizeof(Slot)); }
 
+    // For one more chunk.
+    void make_room() {
+      if (bases.size() == bases.capacity()) bases.reserve(bases.size() + bases.size() / 2 + 8);
+    }
     void prefetch(std::uint32_t tag) const { __builtin_prefetch(slots + (tag & mask), 1); }
     void grow(const fanfold_memory* of, std::uint64_t entries) {
       std::uint64_t capacity = (mask + 1) * 2;
@@ -315,7 +369,7 @@ class PartLog {
     }
 
     [[nodiscard]] Record record(std::uint32_t number) const {
-      return Record(bases[number >> kUnitBits] + (number & kUnitMask) * 8);
+      return Record(bases[number >> kUnitBits] + (number & kUnitMask) * kUnitBytes);
     }
 
     const fanfold_memory* memory;
@@ -340,7 +394,7 @@ class PartLog {
       if (entries + filled > index.limit) index.grow(memory, entries);
       for (unsigned at = 0; at < filled; ++at) {
         const Record record(group[at]);
-        const std::uint32_t tag = tag_of(record.meta());
+        const std::uint32_t tag = record.tag();
         for (std::uint64_t slot = tag;; ++slot) {
           Slot& there = index.slots[slot & index.mask];
           if (there.number == 0) {
@@ -351,10 +405,14 @@ class PartLog {
           }
           if (there.tag != tag) continue;
           const Record first = index.record(there.number);
-          if (first.same_key(record)) {
-            record.fall_to(first);
-            break;
+          if (!first.same_key(record)) continue;
+          if (there.number == numbers[at]) break;  // widened before this loop came to it
+          auto&& state = record.state();
+          if (!first.merge(state)) {
+            if constexpr (kNarrow) there.number = widen(memory, index, first, state);
           }
+          record.kill();
+          break;
         }
       }
       filled = 0;
@@ -367,7 +425,7 @@ class PartLog {
         const Record record(base + at);
         const std::uint64_t size = record.bytes();
         if (!record.is_dead()) {
-          index.prefetch(tag_of(record.meta()));
+          index.prefetch(record.tag());
           group[filled] = base + at;
           numbers[filled] = number_of(number, at);
           if (++filled == kGroup) fold_group();
@@ -391,14 +449,51 @@ class PartLog {
   }
   void drop_index() { delete std::exchange(index_, nullptr); }
 
-  void append_long(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
-    const std::uint64_t size = long_record_bytes(key.second);
-    char* at = room(memory, size);
-    std::memcpy(at, static_cast<const void*>(&state), sizeof(F));
-    set_word(at + kMetaAt, key.meta);
-    set_word(at + kKeyAt, key.second);
-    std::memcpy(at + kLongKeyAt, reinterpret_cast<const char*>(key.first), key.second);
-    take(size, state);
+  // Puts state and meta at a record's begin; tells where its key goes.
+  static std::uint64_t put_state(char* at, std::uint64_t meta, const F& state) {
+    if constexpr (kNarrow) {
+      const std::uint64_t narrow = state.narrowed();
+      const std::uint64_t word = std::uint64_t{tag_of(meta)} << kTagShift | (meta & kKeyCodeMask);
+      if (narrow <= kNarrowMax) [[likely]] {
+        set_word(at, word | narrow << kNarrowShift);
+        return 8;
+      }
+      set_word(at, word | kWide);
+      std::memcpy(at + 8, static_cast<const void*>(&state), sizeof(F));
+      return kKeyAtMax;
+    } else {
+      std::memcpy(at, static_cast<const void*>(&state), sizeof(F));
+      set_word(at + kMetaAt, meta);
+      return kMetaAt + 8;
+    }
+  }
+
+  Record append_long(const fanfold_memory* memory, const EncodedKey& key, const F& state) {
+    if (kNarrow && key.second > UINT32_MAX) throw std::bad_alloc();
+    char* at = room(memory, aligned(kKeyAtMax + kLengthBytes + key.second));
+    const std::uint64_t key_at = put_state(at, key.meta, state);
+    std::memcpy(at + key_at, &key.second, kLengthBytes);  // little-endian
+    copy_some(at + key_at + kLengthBytes, reinterpret_cast<const char*>(key.first), key.second);
+    take(aligned(key_at + kLengthBytes + key.second), state);
+    return Record(at);
+  }
+
+  // Puts what a record and a state come to, which has no room there, into a new one of the same key; tells its number.
+  [[gnu::noinline]] std::uint32_t widen(const fanfold_memory* memory, Index& index, const Record& record,
+                                        const F& state) {
+    index.make_room();  // what is refused is refused before anything changes
+    F total = record.state();
+    total.merge(F(state));
+    const Record wide = append(memory, encode_key(record.key()), total);
+    record.kill();
+    return number_of_last(index, wide);
+  }
+
+  // Of a record that was just appended; its chunk may be new to the index, which has room for it.
+  std::uint32_t number_of_last(Index& index, const Record& added) const {
+    char* base = reinterpret_cast<char*>(last_);
+    if (index.bases.size() < chunks_) index.bases.push_back(base);
+    return number_of(chunks_ - 1, static_cast<std::uint64_t>(added.at_ - base));
   }
 
   // Where `bytes` may be written, at the end of the last chunk.

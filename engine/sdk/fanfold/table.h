@@ -117,6 +117,7 @@ class Table {
     hot_.flush(*this);
     fanfold_extent extent{0, 0, 0};
     for (unsigned work_part = 0; work_part < kWorkParts && log_ != nullptr; ++work_part) {
+      log_[work_part].close();
       for (const Block* block = log_[work_part].first; block != nullptr; block = block->next) {
         extent.entries += block->fill;
       }
@@ -340,9 +341,16 @@ class Table {
     std::uint64_t fill;
     Entry entries[kBlockEntries];
   };
+  // All zero: empty. Where the next entry goes stands here: the begin of a block is seldom in the cache.
   struct Log {
     Block* first;
     Block* last;
+    Entry* next;
+    Entry* end;  // of the last block
+    // Tells the last block how full it is.
+    void close() {
+      if (last != nullptr) last->fill = static_cast<std::uint64_t>(next - last->entries);
+    }
   };
   // A log beyond this goes to the partial's own parts: it has left the cache anyhow.
   static constexpr std::uint64_t kLogBytesMax = 24U << 20;
@@ -373,28 +381,29 @@ class Table {
 
   // A long key's bytes, which live until the log is reset.
   const char* keep(const char* bytes, std::uint64_t size) {
-    const char* kept = log_arena_.copy(bytes, size);
+    auto* kept = static_cast<char*>(log_arena_.take(size, 1));
+    copy_some(kept, bytes, size);
     long_key_bytes_ += size;
     return kept;
   }
 
   void append(const EncodedKey& key, F& state) {
     Log& log = log_[key.meta >> (64 - kLog2WorkParts)];
-    Block* block = log.last;
-    if (block == nullptr || block->fill == kBlockEntries) [[unlikely]]
-      block = next_block(log);
-    new (static_cast<void*>(&block->entries[block->fill++])) Entry{key, std::move(state)};
+    if (log.next == log.end) [[unlikely]]
+      next_block(log);
+    new (static_cast<void*>(log.next++)) Entry{key, std::move(state)};
   }
 
-  Block* next_block(Log& log) {
+  [[gnu::noinline]] void next_block(Log& log) {
     if (log_bytes_ >= kLogBytesMax && log.last != nullptr && !absorbing_) absorb_needed_ = true;
-    log_bytes_ += sizeof(Block);
     auto* block = static_cast<Block*>(log_blocks_.take(sizeof(Block), 64));
+    log_bytes_ += sizeof(Block);
+    log.close();
     block->next = nullptr;
-    block->fill = 0;
     (log.first == nullptr ? log.first : log.last->next) = block;
     log.last = block;
-    return block;
+    log.next = block->entries;
+    log.end = block->entries + kBlockEntries;
   }
 
   // A log that has outgrown the cache goes to the partial's own parts.
@@ -461,6 +470,9 @@ class Table {
       for (std::uint64_t at = entry.key.meta >> 5;; ++at) {
         std::uint16_t& slot = slots[at % kSlots];
         if (slot == 0) {
+          // Its bytes are copied when the window is full; until then they can be fetched.
+          if ((entry.key.meta & kKeyCodeMask) == kLongKey)
+            __builtin_prefetch(reinterpret_cast<const char*>(entry.key.first));
           entries[filled++] = &entry;
           slot = static_cast<std::uint16_t>(filled);
           return;
@@ -491,6 +503,7 @@ class Table {
   // Empties a work part of a log. Where memory is refused in the midst, what was not taken is still in it.
   void take_log(Table& from, unsigned work_part) {
     if (from.log_ == nullptr || from.log_[work_part].first == nullptr) return;
+    from.log_[work_part].close();
     PartLog<F>* logs = make_parts() + work_part * kPartsPerWorkPart;
     Window window;
     const auto take_window = [&] {
@@ -510,6 +523,7 @@ class Table {
     }
     take_window();
     for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) block->fill = 0;
+    from.log_[work_part].next = from.log_[work_part].last->entries;
     for (unsigned index = 0; index < kPartsPerWorkPart; ++index) keep_small(logs[index]);
   }
 
@@ -559,6 +573,7 @@ class Table {
   void destroy_states() {
     if constexpr (!kPlain) {
       for (unsigned work_part = 0; log_ != nullptr && work_part < kWorkParts; ++work_part) {
+        log_[work_part].close();
         for (Block* block = log_[work_part].first; block != nullptr; block = block->next) {
           for (std::uint64_t index = 0; index < block->fill; ++index) {
             Entry& entry = block->entries[index];
@@ -611,7 +626,7 @@ class Table {
   }
 
   static void write(PackedWriter<F>& writer, const Record& record) {
-    writer.add(record.meta() & ~kKeyCodeMask, record.key(), record.state());
+    writer.add(record.hash(), record.key(), record.state());
   }
 
   const fanfold_memory* memory_;

@@ -61,12 +61,16 @@ struct LeftBiasedConcat {
 };
 
 // A sum of 32 bits; each flag breaks it in one way.
-enum class Fault { kNone, kIdentity, kTruncation, kTail, kSize, kUnwritten, kRoundTrip, kRefuses };
+enum class Fault { kNone, kIdentity, kTruncation, kTail, kSize, kUnwritten, kRoundTrip, kRefuses, kNarrow };
 template <Fault kFault>
 struct FaultySum {
   static constexpr std::size_t packed_bytes = kFault == Fault::kSize ? 8 : 4;
   std::uint32_t sum = kFault == Fault::kIdentity ? 1 : 0;
   void merge(FaultySum other) { sum += other.sum; }
+  std::uint64_t narrowed() const requires(kFault == Fault::kNarrow) { return sum % 1000; }
+  static FaultySum widened(std::uint64_t bits) requires(kFault == Fault::kNarrow) {
+    return {static_cast<std::uint32_t>(bits)};
+  }
   std::size_t pack_size() const { return 4; }
   void pack(std::byte* out) const {
     store_little(out, sum);
@@ -122,6 +126,7 @@ TEST(LawChecker, NamesWhatIsWrong) {
   EXPECT_NE(check_fault<Fault::kSize>().find("not the fixed packed_bytes of 8"), std::string::npos);
   EXPECT_NE(check_fault<Fault::kUnwritten>().find("does not write exactly pack_size() bytes"), std::string::npos);
   EXPECT_NE(check_fault<Fault::kRoundTrip>().find("changes the bytes"), std::string::npos);
+  EXPECT_NE(check_fault<Fault::kNarrow>().find("widened() does not make"), std::string::npos);
   EXPECT_NE(check_fault<Fault::kRefuses>().find("refuses what pack() wrote"), std::string::npos);
 }
 

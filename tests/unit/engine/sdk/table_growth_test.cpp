@@ -314,6 +314,87 @@ TEST(KeyedTable, LargeStatesOfOneKeyAreFoldedSoonWhetherMergedOrGathered) {
   EXPECT_EQ(Large::Block::alive, 0U);
 }
 
+// A count that fits the narrow form in a record, just fits it, or does not.
+std::uint64_t some_count(Random& random) {
+  static constexpr std::uint64_t kCounts[] = {
+      1, 3, kNarrowMax / 3, kNarrowMax - 1, kNarrowMax, kNarrowMax + 1, std::uint64_t{1} << 40};
+  return kCounts[below(random, std::size(kCounts))];
+}
+
+TEST(KeyedTable, CountsThatOutgrowTheirNarrowFormAreExact) {
+  Random random(11);
+  const std::vector<std::string> keys = some_keys(random, 3'000);
+  CountedMemory counted;
+  {
+    Words merged_total(&counted.memory);
+    Words gathered_total(&counted.memory);
+    Counts expected;
+    for (int lease = 0; lease < 12; ++lease) {
+      Words partial;
+      for (int add = 0; add < 2'000; ++add) {
+        const std::string& key = keys[below(random, keys.size())];
+        const std::uint64_t count = lease < 9 ? 1 + lease % 2 * (kNarrowMax / 5) : some_count(random);
+        partial[key].add(count);
+        expected[key] += count;
+      }
+      const auto bundle = merged(partial);
+      const fanfold_extent extent = bundle->extent(0, 0);
+      std::vector<std::uint64_t> words(extent.packed_bytes / 8);
+      auto* bytes = reinterpret_cast<std::uint8_t*>(words.data());
+      bundle->pack(0, 0, bytes);
+      ASSERT_TRUE(gathered_total.fold(0, 0, 0, {bytes, extent.packed_bytes}));
+      merged_total.merge(std::move(*bundle));
+      // Folded or not, it goes on.
+      if (lease % 4 == 3) {
+        EXPECT_EQ(merged_total.extent(0, 0).entries, expected.size());
+      }
+    }
+    EXPECT_EQ(counts_of(merged_total, 0), expected);
+    EXPECT_EQ(counts_of(gathered_total, 0), expected);
+    EXPECT_EQ(merged_total.canonical_pack(), gathered_total.canonical_pack());
+    EXPECT_EQ(counts_of(*sent(merged_total, Words::kLog2Parts), 0), expected);
+  }
+  EXPECT_EQ(counted.bytes, 0U);
+}
+
+TEST(PartLog, WhoseCountsOutgrowTheirNarrowFormAsMemoryIsRefusedHoldsWhatItHeld) {
+  for (std::uint64_t blocks = 0;; ++blocks) {
+    CountedMemory counted;
+    PartLog<Count> log;
+    std::map<std::uint64_t, std::uint64_t> expected;
+    for (std::uint64_t key = 0; key < 20'000; ++key) {
+      for (const std::uint64_t count : {kNarrowMax, kNarrowMax - key, key + 1}) {
+        log.append(&counted.memory, KeyCodec<std::uint64_t>::encode(key), Count(count));
+        expected[key] += count;
+      }
+    }
+    counted.blocks_left = blocks;
+    bool refused = false;
+    try {
+      log.fold(&counted.memory);
+    } catch (const std::bad_alloc&) {
+      refused = true;
+    }
+    std::map<std::uint64_t, std::uint64_t> held;
+    log.for_each(
+        [&](const auto& record) { held[KeyCodec<std::uint64_t>::decode(record.key())] += record.state().value(); });
+    EXPECT_EQ(held, expected) << "with " << blocks << " blocks";
+    counted.blocks_left = UINT64_MAX;
+    log.compact(&counted.memory);
+    EXPECT_EQ(log.entries(), expected.size());
+    EXPECT_EQ(log.records(), expected.size());
+    log.for_each([&](const auto& record) {
+      EXPECT_EQ(record.state().value(), expected.at(KeyCodec<std::uint64_t>::decode(record.key())));
+    });
+    log.clear(&counted.memory);
+    EXPECT_EQ(counted.bytes, 0U);
+    if (!refused) {
+      EXPECT_GT(blocks, 3U);
+      break;
+    }
+  }
+}
+
 TEST(PartLog, OfMorePiecesThanItsIndexCanNumberIsCompactedOrRefused) {
   const fanfold_memory* memory = unaccounted_memory();
   const auto one = [&](PartLog<Count>& log, std::uint64_t key) {
@@ -370,7 +451,7 @@ TEST(KeyedTable, AsksAnOlderHostForNothingThatItDoesNotTell) {
     counted.memory.size = size_of_memory;
     counted.memory.soft_bytes = 1;  // as little as may be, where it is there
     Table<std::uint64_t, Count> total(&counted.memory);
-    for (int lease = 0; lease < 10; ++lease) {
+    for (int lease = 0; lease < 16; ++lease) {
       Table<std::uint64_t, Count> partial;
       for (const std::uint64_t key : keys) partial[key].add();
       total.merge(std::move(partial));
