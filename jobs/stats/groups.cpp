@@ -4,19 +4,29 @@ namespace fanfold::stats {
 
 namespace {
 
+// Calls add(component) and tells `grown` how much more the component holds outside of itself.
+template <class Component, class Add>
+void add_measured(Component& component, std::int64_t& grown, const Add& add) {
+  grown -= static_cast<std::int64_t>(component.heap_bytes());
+  add(component);
+  grown += static_cast<std::int64_t>(component.heap_bytes());
+}
+
 // Of a cell that is not null.
 template <class Component>
-[[gnu::always_inline]] inline void add_number(Component& component, const CellVector& vector, const Cell& cell) {
+[[gnu::always_inline]] inline void add_number(Component& component, const CellVector& vector, const Cell& cell,
+                                              std::int64_t& grown) {
   if (cell.kind == Cell::Kind::kNarrow) [[likely]] {
     component.add_narrow(cell.word, cell.digits);
   } else {
-    component.add(vector.number(cell));
+    add_measured(component, grown, [&](Component& to) { to.add(vector.number(cell)); });
   }
 }
 
 // Adds one row to a run, component by component.
 template <std::size_t kBytes>
-void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const RowValues& values, std::size_t row) {
+void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const RowValues& values, std::size_t row,
+             std::int64_t& grown) {
   for (const Addition& addition : additions) {
     if (addition.argument == Addition::kRows) {
       run.template at<Count>(addition.offset).add();
@@ -30,23 +40,24 @@ void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const Row
         run.template at<Count>(addition.offset).add();
         break;
       case ComponentKind::kMoments:
-        add_number(run.template at<NumberMoments>(addition.offset), vector, cell);
+        add_number(run.template at<NumberMoments>(addition.offset), vector, cell, grown);
         break;
       case ComponentKind::kVariance:
-        run.template at<Variance<Decimal>>(addition.offset).add(vector.number(cell));
+        add_measured(run.template at<Variance<Decimal>>(addition.offset), grown,
+                     [&](auto& variance) { variance.add(vector.number(cell)); });
         break;
       case ComponentKind::kNumberColumn:
-        add_number(run.template at<NumberColumn>(addition.offset), vector, cell);
+        add_number(run.template at<NumberColumn>(addition.offset), vector, cell, grown);
         break;
       case ComponentKind::kLeast:
       case ComponentKind::kGreatest: {
         const auto add = [&](auto& extreme) {
           if (cell.kind == Cell::Kind::kText) {
-            extreme.add_text(vector.texts[row]);
+            add_measured(extreme, grown, [&](auto& to) { to.add_text(vector.texts[row]); });
           } else if (cell.kind == Cell::Kind::kNarrow) {
             extreme.add_narrow(cell.word, cell.digits);
           } else {
-            extreme.add(vector.number(cell));
+            add_measured(extreme, grown, [&](auto& to) { to.add(vector.number(cell)); });
           }
         };
         if (addition.kind == ComponentKind::kLeast) {
@@ -57,13 +68,16 @@ void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const Row
         break;
       }
       case ComponentKind::kTally:
-        run.template at<TextTally>(addition.offset).add(vector.texts[row]);
+        add_measured(run.template at<TextTally>(addition.offset), grown,
+                     [&](TextTally& tally) { tally.add(vector.texts[row]); });
         break;
       case ComponentKind::kDistinct:
-        run.template at<Distinct>(addition.offset).add(vector.texts[row]);
+        add_measured(run.template at<Distinct>(addition.offset), grown,
+                     [&](Distinct& distinct) { distinct.add(vector.texts[row]); });
         break;
       case ComponentKind::kQuantiles:
-        run.template at<Quantiles>(addition.offset).add(nearest_double_of(vector.number(cell)));
+        add_measured(run.template at<Quantiles>(addition.offset), grown,
+                     [&](Quantiles& quantiles) { quantiles.add(nearest_double_of(vector.number(cell))); });
         break;
     }
   }
@@ -87,11 +101,15 @@ class GroupTableOf final : public GroupTable {
       table_.update(text, keys, [](Run<kBytes>& run, std::size_t) { run.template at<Count>(0).add(); });
       return;
     }
-    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) { add_row(run, additions, values, row); });
+    std::int64_t grown = 0;
+    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) { add_row(run, additions, values, row, grown); });
+    table_.charge_added(grown);
   }
   void add_to_one(const Query& query, std::size_t rows, const RowValues& values) override {
     Run<kBytes>& run = table_[std::string_view()];
-    for (std::size_t row = 0; row < rows; ++row) add_row(run, query.additions(), values, row);
+    std::int64_t grown = 0;
+    for (std::size_t row = 0; row < rows; ++row) add_row(run, query.additions(), values, row, grown);
+    table_.charge_added(grown);
   }
   fanfold_extent seal() override { return table_.seal(); }
   void reset() override { table_.reset(); }
@@ -129,9 +147,11 @@ class GroupTableOf final : public GroupTable {
   void add_numbers(const char* text, std::span<const Slice> keys, const RowValues& values) {
     const CellVector& vector = values.arguments[0];
     const Cell* cells = vector.cells.data();
+    std::int64_t grown = 0;
     table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) {
-      if (cells[row].kind != Cell::Kind::kNull) add_number(run.template at<Component>(0), vector, cells[row]);
+      if (cells[row].kind != Cell::Kind::kNull) add_number(run.template at<Component>(0), vector, cells[row], grown);
     });
+    table_.charge_added(grown);
   }
 
   static std::uint64_t emit_part(const Query& query, const typename Keyed::Part& part, Rows& rows) {

@@ -172,6 +172,16 @@ class Run {
     }
   }
 
+  [[nodiscard]] std::size_t heap_bytes() const {
+    const Layout& layout = Layout::current();
+    std::size_t bytes = 0;
+    if (!layout.owns_memory()) return bytes;
+    for (const Component& component : layout.components()) {
+      with_component(component.kind,
+                     [&]<class T>(ComponentType<T>) { bytes += fanfold::heap_bytes(at<T>(component.offset)); });
+    }
+    return bytes;
+  }
   // Packed: the components in order; before each whose size is not fixed, that size.
   [[nodiscard]] std::size_t pack_size() const {
     std::size_t size = 0;

@@ -179,7 +179,10 @@ MemoryAccount::MemoryAccount(MemoryPool* pool, std::uint64_t soft_bytes, std::ui
         account->pool_->release(block, bytes);
         account->bytes_.fetch_sub(MemoryPool::rounded(bytes), std::memory_order_relaxed);
       },
-      soft_bytes};
+      soft_bytes,
+      [](void* context, std::int64_t bytes) {
+        return std::int32_t{static_cast<MemoryAccount*>(context)->charge(bytes) ? FANFOLD_OK : FANFOLD_EXHAUSTED};
+      }};
 }
 
 void* MemoryAccount::allocate(std::uint64_t bytes, bool zeroed) {

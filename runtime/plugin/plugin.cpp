@@ -35,16 +35,6 @@ bool complete(const fanfold_job& job) {
          job.finish != nullptr && job.finish_packed != nullptr && job.release_part != nullptr && job.digest != nullptr;
 }
 
-// Every fanfold_memory that a job is given is an account's.
-constexpr fanfold_charge kCharge = {sizeof(fanfold_charge), 0, [](const fanfold_memory* memory, std::int64_t bytes) {
-                                      auto& account = *static_cast<MemoryAccount*>(memory->context);
-                                      return std::int32_t{account.charge(bytes) ? FANFOLD_OK : FANFOLD_EXHAUSTED};
-                                    }};
-
-const void* extension_named(std::string_view name) {
-  return name == FANFOLD_CHARGE_EXTENSION ? &kCharge : nullptr;
-}
-
 }  // namespace
 
 fanfold_kernels kernels_named(std::string_view name) {
@@ -79,7 +69,7 @@ Plugin::Plugin(std::string path, const fanfold_job* job, fanfold_kernels kernels
             [](void*, const char* text, std::uint64_t size) {
               failure_text.assign(text, std::min<std::uint64_t>(size, kTextBytesMax));
             },
-            [](void*, const char* name) { return extension_named(name); }} {
+            [](void*, const char*) -> const void* { return nullptr; }} {
   description_.name = bounded(job->name);
   description_.version = bounded(job->version);
   description_.summary = bounded(job->summary);

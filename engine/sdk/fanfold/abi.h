@@ -82,16 +82,10 @@ typedef struct fanfold_memory {
   void* (*allocate_zeroed)(void* context, uint64_t bytes); /* cheaper than clearing a block fresh from the kernel */
   void (*release)(void* context, void* block, uint64_t bytes);
   uint64_t soft_bytes; /* a partial that holds more had better fold what it holds than grow; 0: no matter */
+  /* Accounts for `bytes` (fewer than none: given back) that the partial holds outside of its blocks.
+   * FANFOLD_EXHAUSTED: refused, and not counted. Null: this host does not account for them. */
+  int32_t (*charge)(void* context, int64_t bytes);
 } fanfold_memory;
-
-/* Extension "fanfold.charge/1". Accounts for `bytes` (fewer than none: given back) that a partial made with
- * `memory` holds outside of its blocks. FANFOLD_EXHAUSTED: refused, and not counted. Thread-safe. */
-#define FANFOLD_CHARGE_EXTENSION "fanfold.charge/1"
-typedef struct fanfold_charge {
-  uint32_t size;
-  uint32_t reserved;
-  int32_t (*charge)(const fanfold_memory* memory, int64_t bytes);
-} fanfold_charge;
 
 /* ---- shards -------------------------------------------------------------------------------- */
 

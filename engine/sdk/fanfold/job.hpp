@@ -52,7 +52,6 @@ requires(Partial::keyed) inline constexpr bool kKeyed<Partial> = true;
 template <class Job>
 struct Instance {
   const fanfold_host* host;
-  const fanfold_charge* charge;  // null: this host does not account for what folds hold themselves
   Job job;
   SchemaBuilder schema;
   std::vector<fanfold_column> columns;
@@ -80,17 +79,18 @@ inline void say(const fanfold_host* host, std::string_view sentence) {
   host->fail(host->context, sentence.data(), sentence.size());
 }
 
-// Tells the host what a fold that is a partial by itself holds now. Tables take their memory from the host.
+// Tells the host what a fold that is a partial by itself holds now. Tables do so themselves.
 template <class Job>
 std::int32_t account(Held<Job>& held, bool empty = false) {
   if constexpr (!kKeyed<typename Job::Partial> && requires { held.partial.heap_bytes(); }) {
-    const fanfold_charge* charge = held.instance->charge;
-    if (charge == nullptr) return FANFOLD_OK;
     const auto holds = empty ? std::int64_t{0} : static_cast<std::int64_t>(held.partial.heap_bytes());
-    if (holds == held.charged) return FANFOLD_OK;
-    const std::int32_t status = charge->charge(held.memory, holds - held.charged);
-    if (status == FANFOLD_OK) held.charged = holds;
-    return status;
+    try {
+      charge(held.memory, holds - held.charged);
+    } catch (const std::bad_alloc&) {
+      return FANFOLD_EXHAUSTED;
+    }
+    held.charged = holds;
+    return FANFOLD_OK;
   } else {
     (void)held;
     (void)empty;
@@ -154,9 +154,6 @@ struct Callbacks {
     return guarded(host, [&]() -> std::int32_t {
       auto made = std::make_unique<Instance<Job>>();
       made->host = host;
-      made->charge = host->extension == nullptr
-                         ? nullptr
-                         : static_cast<const fanfold_charge*>(host->extension(host->context, FANFOLD_CHARGE_EXTENSION));
       if (const auto* declared = parameters<Job>()) declared->apply(made->job, arguments, argument_count);
       if constexpr (requires { made->job.check(); }) made->job.check();
       if constexpr (requires { made->job.opened(*host); }) made->job.opened(*host);

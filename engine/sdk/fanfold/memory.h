@@ -25,7 +25,8 @@ inline const fanfold_memory* unaccounted_memory() {
         return block;
       },
       [](void*, void* block, std::uint64_t) { std::free(block); },
-      0};
+      0,
+      nullptr};
   return &memory;
 }
 
@@ -53,6 +54,13 @@ inline void copy_some(char* to, const char* from, std::uint64_t bytes) {
   }
   for (std::uint64_t at = 0; at + 16 < bytes; at += 16) std::memcpy(to + at, from + at, 16);
   std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+}
+
+// Accounts for bytes that a partial holds outside of its blocks; fewer than none: given back.
+inline void charge(const fanfold_memory* memory, std::int64_t bytes) {
+  // An older host does not.
+  if (bytes == 0 || !FANFOLD_HAS(memory, fanfold_memory, charge) || memory->charge == nullptr) return;
+  if (memory->charge(memory->context, bytes) != FANFOLD_OK) throw std::bad_alloc();
 }
 
 // Hands out bytes from ever larger chunks (4 KiB to 2 MiB) and takes all of them back at once. Not

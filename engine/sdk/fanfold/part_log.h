@@ -166,8 +166,14 @@ class PartLog {
   // What its records occupy, and how many keys of how many bytes stand in it; the latter once folded.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t records() const { return records_; }
-  // What their states held outside of themselves when they came, for folds that tell (fold.h).
+  // What their states hold outside of themselves, for folds that tell (fold.h); before they are folded, what they held
+  // when they came.
   [[nodiscard]] std::uint64_t heap_bytes() const { return heap_bytes_; }
+  // Accounts for that. Whoever adds records does so afterwards; where it is refused they are in it all the same.
+  void charge_heap(const fanfold_memory* memory) {
+    charge(memory, static_cast<std::int64_t>(heap_bytes_ - charged_bytes_));
+    charged_bytes_ = heap_bytes_;
+  }
   // Whether so many small chunks were spliced into it that it had better be compacted before there are more.
   [[nodiscard]] bool is_scattered() const { return chunks_ > kChunksMax / 2; }
   // What they may occupy before they are folded, as its owner likes: kept here, forgotten by clear().
@@ -206,7 +212,10 @@ class PartLog {
       if (there.tag != tag) continue;
       const Record record = index_->record(there.number);
       if (record.has_key(key)) {
-        if (record.merge(state)) return false;
+        if constexpr (!kPlain) heap_bytes_ -= fanfold::heap_bytes(record.state());
+        const bool merged = record.merge(state);
+        if constexpr (!kPlain) heap_bytes_ += fanfold::heap_bytes(record.state());
+        if (merged) return false;
         if constexpr (kNarrow) there.number = widen(memory, *index_, record, state);
         folded_records_ = records_;
         return false;
@@ -257,6 +266,7 @@ class PartLog {
     chunks_ += other.chunks_;
     bytes_ += other.bytes_;
     heap_bytes_ += other.heap_bytes_;
+    charged_bytes_ += other.charged_bytes_;
     records_ += other.records_;
     other.drop_index();
     other.reset();
@@ -527,6 +537,7 @@ class PartLog {
     std::swap(chunks_, other.chunks_);
     std::swap(bytes_, other.bytes_);
     std::swap(heap_bytes_, other.heap_bytes_);
+    std::swap(charged_bytes_, other.charged_bytes_);
     std::swap(records_, other.records_);
     std::swap(folded_records_, other.folded_records_);
     std::swap(entries_, other.entries_);
@@ -536,7 +547,8 @@ class PartLog {
   }
   void reset() {
     first_ = last_ = nullptr;
-    chunks_ = bytes_ = heap_bytes_ = room_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ = 0;
+    chunks_ = bytes_ = heap_bytes_ = charged_bytes_ = room_bytes_ = records_ = folded_records_ = entries_ = key_bytes_ =
+        0;
   }
 
   void free_chunks(const fanfold_memory* memory) {
@@ -546,6 +558,7 @@ class PartLog {
       release(memory, chunk, chunk->bytes);
       chunk = next;
     }
+    charge(memory, -static_cast<std::int64_t>(charged_bytes_));
     reset();
   }
 
@@ -554,6 +567,7 @@ class PartLog {
   std::uint64_t chunks_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t heap_bytes_ = 0;
+  std::uint64_t charged_bytes_ = 0;  // of them
   std::uint64_t room_bytes_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t folded_records_ = 0;

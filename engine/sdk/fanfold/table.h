@@ -112,6 +112,13 @@ class Table {
     hot_.update(block, keys, update, *this);
   }
 
+  // Tells how much more than at the last call the states hold outside of themselves that keys were added to. What is
+  // not told is accounted for when they are merged.
+  void charge_added(std::int64_t bytes) {
+    charge(memory_, bytes);
+    added_heap_bytes_ += bytes;
+  }
+
   // The hot table goes to the log; nothing is added afterwards until reset(). Tells an upper bound.
   fanfold_extent seal() {
     hot_.flush(*this);
@@ -248,6 +255,7 @@ class Table {
     if constexpr (!kPlain) {
       for_parts(log2_parts, part, [&](PartLog<F>& log) {
         if (log.heap_bytes() > log.bytes()) keep_small(log);
+        log.charge_heap(memory_);
       });
     }
     return true;
@@ -409,12 +417,17 @@ class Table {
   // A log that has outgrown the cache goes to the partial's own parts.
   void settle() {
     absorbing_ = true;
+    forget_added();
     hot_.flush(*this);
     for (unsigned work_part = 0; work_part < kWorkParts; ++work_part) take_log(*this, work_part);
     reset_log();
   }
 
+  // The states that it was told of are in the parts now, or nowhere.
+  void forget_added() { charge(memory_, -std::exchange(added_heap_bytes_, 0)); }
+
   void reset_log() {
+    forget_added();
     if (log_ != nullptr) std::memset(static_cast<void*>(log_), 0, kWorkParts * sizeof(Log));
     log_blocks_.rewind();
     log_arena_.rewind();
@@ -549,9 +562,11 @@ class Table {
   // small, else it may first fill its share of the room. Each time it may grow to a multiple of what was left, so
   // that each record is read a few times at most. What states hold outside of themselves counts with them.
   void keep_small(PartLog<F>& log) {
+    if constexpr (!kPlain) log.charge_heap(memory_);
     const std::uint64_t before = log.bytes() + log.heap_bytes();
     if (before <= std::max(kPartBytesMin, log.room_bytes()) && !log.is_scattered()) return;
     log.compact(memory_);
+    if constexpr (!kPlain) log.charge_heap(memory_);
     const std::uint64_t left = log.bytes() + log.heap_bytes();
     const std::uint64_t share = soft_bytes() == 0 ? kPartBytesMax : soft_bytes() / kParts / 4 * 3;
     const bool repeats = left < before / 4;
@@ -585,6 +600,7 @@ class Table {
   }
 
   void free_all() {
+    forget_added();
     destroy_states();
     free_parts();
     hot_.free();
@@ -636,6 +652,7 @@ class Table {
   Arena log_blocks_{memory_};
   std::uint64_t log_bytes_ = 0;
   std::uint64_t long_key_bytes_ = 0;
+  std::int64_t added_heap_bytes_ = 0;  // told by charge_added()
   bool absorb_needed_ = false;
   bool absorbing_ = false;
   std::atomic<Parts*> parts_ = nullptr;

@@ -188,6 +188,31 @@ class Stats(unittest.TestCase):
         twin = self.ask(*query, "--sequential")
         self.assertEqual(self.ask(*query, "--memory", "144MiB", "--shard-bytes", "64KiB", "--workers", "2"), twin)
 
+    def test_StatesThatGrowStayWithinTheMemoryGiven(self):
+        done = subprocess.run([PROGRAM, "--version"], capture_output=True, timeout=TIMEOUT_S)
+        if b"sanitizer" in done.stdout:
+            sys.exit(77)  # a sanitizer's own memory is counted too
+        rng = random.Random(4)
+        lines = ["k,t"] + [f"{rng.randrange(150_000)},{rng.randrange(10**6)}" for _ in range(300_000)]
+        path = self.file("g.csv", "\n".join(lines))
+        summary = self.folder / "summary.json"
+        codes = []
+        for aggregate in ("distinct(t)", "median(t)", "min(t), approx_distinct(t)"):
+            query = [path, "--by", "k", "--agg", aggregate, "--shard-bytes", "64KiB", "--slots", "2"]
+            twin = self.ask(*query, "--sequential")
+            for mebibytes in (112, 160, 512):
+                done = self.fanfold("--format", "csv", *query, "--memory", f"{mebibytes}MiB", "--json-summary", summary)
+                told = json.loads(summary.read_text())
+                self.assertLessEqual(sum(one["peak_rss_bytes"] for one in told["processes"]), mebibytes << 20, told)
+                if done.returncode == 0:
+                    self.assertEqual(done.stdout, twin)
+                else:
+                    self.assertRegex(done.stderr.decode(), r"fanfold: .*\d+ (MiB|bytes).*raise --memory")
+                codes.append((mebibytes, done.returncode))
+        self.assertLessEqual({code for _, code in codes}, {0, 4})
+        self.assertTrue(all(code == 0 for mebibytes, code in codes if mebibytes == 512), codes)
+        self.assertIn((112, 4), codes)
+
     def test_AnswersTheOneBillionRowCases(self):
         if CASES is None:
             sys.exit(77)

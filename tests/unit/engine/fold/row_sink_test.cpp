@@ -370,7 +370,8 @@ struct ScarceMemory {
                           static_cast<ScarceMemory*>(context)->bytes -= given;
                           ::operator delete(block);
                         },
-                        0};
+                        0,
+                        nullptr};
 };
 
 TEST(RowSink, SaysThatTheBudgetIsExceededWhenMemoryIsRefusedAndGivesAllOfItBack) {

@@ -1,6 +1,7 @@
 // table_growth_test.cpp: what a Table does as it grows: its hot table overflows, its log, its parts; folds that own
 // memory, keys that are longer than what holds them.
 #include <fanfold/count.h>
+#include <fanfold/quantiles.h>
 #include <fanfold/table.h>
 #include <gtest/gtest.h>
 
@@ -26,6 +27,8 @@ using Words = Table<std::string_view, Count>;
 struct CountedMemory {
   std::uint64_t bytes = 0;
   std::uint64_t blocks_left = UINT64_MAX;
+  std::int64_t charged = 0;  // held outside of blocks
+  std::int64_t charged_max = INT64_MAX;
   fanfold_memory memory{sizeof(fanfold_memory),
                         0,
                         this,
@@ -39,7 +42,13 @@ struct CountedMemory {
                           static_cast<CountedMemory*>(context)->bytes -= given;
                           std::free(block);
                         },
-                        0};
+                        0,
+                        [](void* context, std::int64_t held) {
+                          auto* self = static_cast<CountedMemory*>(context);
+                          if (self->charged + held > self->charged_max) return std::int32_t{FANFOLD_EXHAUSTED};
+                          self->charged += held;
+                          return std::int32_t{FANFOLD_OK};
+                        }};
 
   static void* take(void* context, std::uint64_t asked) {
     auto* self = static_cast<CountedMemory*>(context);
@@ -438,6 +447,59 @@ TEST(PartLog, OfMorePiecesThanItsIndexCanNumberIsCompactedOrRefused) {
   check(refused, taken);
   compacted.clear(memory);
   refused.clear(memory);
+}
+
+TEST(KeyedTable, AccountsForWhatItsStatesHoldUntilTheyAreGone) {
+  using Sketches = Table<std::uint64_t, Quantiles>;
+  constexpr std::uint64_t kKeys = 500;
+  const auto fill = [&](Sketches& partial) {
+    std::int64_t grown = 0;
+    for (std::uint64_t key = 0; key < kKeys; ++key) {
+      Quantiles& quantiles = partial[key];
+      grown -= static_cast<std::int64_t>(quantiles.heap_bytes());
+      for (int value = 0; value < 100; ++value) quantiles.add(value);
+      grown += static_cast<std::int64_t>(quantiles.heap_bytes());
+    }
+    partial.charge_added(grown);
+    return grown;
+  };
+  CountedMemory mapping;
+  CountedMemory bundle_memory;
+  CountedMemory total_memory;
+  {
+    Sketches bundle(&bundle_memory.memory);
+    Sketches total(&total_memory.memory);
+    for (int lease = 1; lease <= 2; ++lease) {
+      Sketches partial(&mapping.memory);
+      const std::int64_t grown = fill(partial);
+      EXPECT_GE(grown, static_cast<std::int64_t>(kKeys * 100 * 8));
+      EXPECT_EQ(mapping.charged, grown);
+      bundle.merge(std::move(partial));
+      EXPECT_EQ(mapping.charged, 0);
+      EXPECT_GE(bundle_memory.charged, lease == 1 ? grown : grown + 1);
+    }
+    // Packed parts that fold into keys which are there already make their states larger.
+    std::int64_t before = 0;
+    for (int time = 0; time < 2; ++time) {
+      for (unsigned part = 0; part < Sketches::kParts; ++part) {
+        const fanfold_extent extent = bundle.extent(Sketches::kLog2Parts, part);
+        std::vector<std::uint8_t> bytes(extent.packed_bytes);
+        bundle.pack(Sketches::kLog2Parts, part, bytes.data());
+        ASSERT_TRUE(total.fold(Sketches::kLog2Parts, part, Sketches::kLog2Parts, bytes));
+      }
+      EXPECT_GT(total_memory.charged, before + static_cast<std::int64_t>(kKeys * 200 * 8) / 2);
+      before = total_memory.charged;
+    }
+    total.release_part(0, 0);
+    EXPECT_EQ(total_memory.charged, 0);
+    // What is refused is an exception, and nothing is counted that was refused.
+    Sketches partial(&mapping.memory);
+    mapping.charged_max = 1000;
+    EXPECT_THROW(fill(partial), std::bad_alloc);
+    EXPECT_EQ(mapping.charged, 0);
+  }
+  EXPECT_EQ(mapping.charged, 0);
+  EXPECT_EQ(bundle_memory.charged, 0);
 }
 
 TEST(KeyedTable, AsksAnOlderHostForNothingThatItDoesNotTell) {

@@ -358,7 +358,7 @@ TEST(KeyedTable, ThrowsWhereMemoryIsRefusedAndGivesAllOfItBack) {
   for (std::size_t blocks = 0; refused; blocks += blocks < 40 ? 1 : 1 + blocks / 3) {
     Miser miser{blocks};
     const fanfold_memory memory{sizeof(fanfold_memory), 0, &miser, Miser::give, Miser::give_zeroed,
-                                Miser::take_back,       0};
+                                Miser::take_back,       0, nullptr};
     {
       TextTable<Summing> table(&memory);
       TextTable<Summing> total(&memory);
