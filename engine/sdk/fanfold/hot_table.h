@@ -1,5 +1,5 @@
-// hot_table.h: HotTable<F>, the part of a mapping Table that fits the L2 cache: the frequent keys are
-// added to in place, what falls out of it goes to a log.
+// hot_table.h: HotTable<F>, the part of a mapping Table that fits the cache: the frequent keys are added to in place,
+// what falls out of it goes to a log.
 //
 // A key of up to 15 bytes is one 16-byte value, its length in the last byte, so that one comparison
 // decides; four of them are one cache line, and their states lie apart: a line that is compared as a whole
@@ -32,7 +32,7 @@ namespace fanfold {
 template <Fold F>
 class HotTable {
  public:
-  explicit HotTable(const fanfold_memory* memory) : memory_(memory) {}
+  explicit HotTable(const fanfold_memory* memory) : memory_(memory), shrink_(shrink_for(memory)) {}
   HotTable(const HotTable&) = delete;
   HotTable& operator=(const HotTable&) = delete;
   ~HotTable() { free(); }
@@ -40,16 +40,16 @@ class HotTable {
   [[nodiscard]] bool allocated() const { return wide_ != nullptr; }
 
   void allocate() {
-    if (buckets_ == nullptr) buckets_ = static_cast<Bucket*>(allocate_zeroed(memory_, kBucketBytes));
-    if (states_ == nullptr) states_ = static_cast<F*>(fanfold::allocate(memory_, kStateBytes));
-    if (wide_ == nullptr) wide_ = static_cast<WideEntry*>(allocate_zeroed(memory_, kWideBytes));
+    if (buckets_ == nullptr) buckets_ = static_cast<Bucket*>(allocate_zeroed(memory_, bucket_bytes()));
+    if (states_ == nullptr) states_ = static_cast<F*>(fanfold::allocate(memory_, state_bytes()));
+    if (wide_ == nullptr) wide_ = static_cast<WideEntry*>(allocate_zeroed(memory_, wide_bytes()));
   }
 
   void free() {
     destroy_states();
-    release(memory_, buckets_, kBucketBytes);
-    release(memory_, states_, kStateBytes);
-    release(memory_, wide_, kWideBytes);
+    release(memory_, buckets_, bucket_bytes());
+    release(memory_, states_, state_bytes());
+    release(memory_, wide_, wide_bytes());
     buckets_ = nullptr;
     states_ = nullptr;
     wide_ = nullptr;
@@ -59,8 +59,8 @@ class HotTable {
   void clear() {
     if (!allocated()) return;
     destroy_states();
-    std::memset(static_cast<void*>(buckets_), 0, kBucketBytes);
-    std::memset(static_cast<void*>(wide_), 0, kWideBytes);
+    std::memset(static_cast<void*>(buckets_), 0, bucket_bytes());
+    std::memset(static_cast<void*>(wide_), 0, wide_bytes());
   }
 
   // The fold of a key, new and empty if it is not here. Valid until the next call.
@@ -88,14 +88,14 @@ class HotTable {
   template <class Log>
   void flush(Log& log) {
     if (!allocated()) return;
-    for (std::uint64_t bucket = 0; bucket < kBuckets; ++bucket) {
+    for (std::uint64_t bucket = 0; bucket < bucket_count(); ++bucket) {
       for (unsigned way = 0; way < kWays; ++way) {
         if (buckets_[bucket].is_empty(way)) continue;
         evict(buckets_[bucket].key(way), states_[bucket * kWays + way], log);
         buckets_[bucket].set(way, {});
       }
     }
-    for (std::uint64_t slot = 0; slot < kWideBuckets * kWideWays; ++slot) {
+    for (std::uint64_t slot = 0; slot < wide_bucket_count() * kWideWays; ++slot) {
       if (wide_[slot].key.meta == 0) continue;
       evict(wide_[slot], log);
       wide_[slot].key.meta = 0;
@@ -129,22 +129,47 @@ class HotTable {
     F state;
   };
 
-  // Keys and states together take up to 512 KiB of an L2 cache of 1 MiB: 4,096 buckets where a state has 8
-  // bytes. 4,096 keys were too few for a text of 10,000 words.
-  static constexpr std::uint64_t kBuckets = std::max<std::uint64_t>(
-      std::bit_floor((std::uint64_t{512} << 10) / (kWays * (sizeof(ShortKey) + sizeof(F)))), 64);
-  static constexpr std::uint64_t kBucketBytes = kBuckets * sizeof(Bucket);
-  static constexpr std::uint64_t kStateBytes = kBuckets * kWays * sizeof(F);
+  // Small states: keys and states together take up to 512 KiB of an L2 cache of 1 MiB, 4,096 buckets where a state has
+  // 8 bytes; 4,096 keys were too few for a text of 10,000 words. Larger ones have up to 8,192 buckets and 2 MiB, which
+  // the last cache holds: a line of it that is asked for in time costs less than a key that falls out. They have less
+  // where a partial had better be small.
+  static constexpr bool kSmall = sizeof(F) <= 8;
+  static constexpr std::uint64_t kBucketsMin = 64;
+  static constexpr std::uint64_t kBucketsMax = std::clamp<std::uint64_t>(
+      std::bit_floor((std::uint64_t{kSmall ? 512 : 2048} << 10) / (kWays * (sizeof(ShortKey) + sizeof(F)))),
+      kBucketsMin, 8192);
   // Of long words of text 70 % miss whatever the size: 4,096 and 65,536 entries are alike.
   static constexpr unsigned kWideWays = 2;
-  static constexpr std::uint64_t kWideBuckets =
-      std::max<std::uint64_t>(std::bit_floor((std::uint64_t{128} << 10) / (kWideWays * sizeof(WideEntry))), 64);
-  static constexpr std::uint64_t kWideBytes = kWideBuckets * kWideWays * sizeof(WideEntry);
+  static constexpr std::uint64_t kWideBucketsMax = std::max<std::uint64_t>(
+      std::bit_floor((std::uint64_t{kSmall ? 128 : 512} << 10) / (kWideWays * sizeof(WideEntry))), kBucketsMin);
   static constexpr std::size_t kBatchKeys = 512;  // their keys, buckets and indexes stay in L1
 
-  // Apart from the bits that choose a part (54..63) and a slot (5..).
-  static std::uint64_t bucket_of(std::uint64_t hash) { return (hash >> 36) & (kBuckets - 1); }
-  static std::uint64_t wide_bucket_of(std::uint64_t hash) { return (hash >> 36) & (kWideBuckets - 1); }
+  // How often all is halved.
+  static unsigned shrink_for(const fanfold_memory* memory) {
+    const std::uint64_t soft = FANFOLD_HAS(memory, fanfold_memory, soft_bytes) ? memory->soft_bytes : 0;
+    constexpr std::uint64_t kAll =
+        kBucketsMax * (sizeof(Bucket) + kWays * sizeof(F)) + kWideBucketsMax * kWideWays * sizeof(WideEntry);
+    unsigned shrink = 0;
+    while (!kSmall && soft != 0 && (kAll >> shrink) > soft / 4 && shrink < 4) ++shrink;
+    return shrink;
+  }
+  [[nodiscard]] std::uint64_t bucket_count() const {
+    return kSmall ? kBucketsMax : std::max(kBucketsMax >> shrink_, kBucketsMin);
+  }
+  [[nodiscard]] std::uint64_t wide_bucket_count() const {
+    return kSmall ? kWideBucketsMax : std::max(kWideBucketsMax >> shrink_, kBucketsMin);
+  }
+  [[nodiscard]] std::uint64_t bucket_bytes() const { return bucket_count() * sizeof(Bucket); }
+  [[nodiscard]] std::uint64_t state_bytes() const { return bucket_count() * kWays * sizeof(F); }
+  [[nodiscard]] std::uint64_t wide_bytes() const { return wide_bucket_count() * kWideWays * sizeof(WideEntry); }
+
+  static constexpr unsigned kBucketShift = 36;  // apart from the bits that choose a part (54..63) and a slot (5..)
+  [[nodiscard]] std::uint64_t bucket_of(std::uint64_t hash) const {
+    return (hash >> kBucketShift) & (bucket_count() - 1);
+  }
+  [[nodiscard]] std::uint64_t wide_bucket_of(std::uint64_t hash) const {
+    return (hash >> kBucketShift) & (wide_bucket_count() - 1);
+  }
 
   struct Match {
     std::uint32_t way;
@@ -175,6 +200,7 @@ class HotTable {
     std::uint32_t wide[kBatchKeys];     // indexes of all others
     std::size_t shorts = 0;
     std::size_t wides = 0;
+    const std::uint64_t last_bucket = bucket_count() - 1;
     for (std::size_t index = 0; index < keys.size(); ++index) {
       const char* bytes = block + keys[index].begin;
       const std::uint64_t length = keys[index].end - keys[index].begin;
@@ -184,8 +210,10 @@ class HotTable {
       const ShortKey key{hashing::load64(bytes) & mask[0],
                          (hashing::load64(bytes + 8) & mask[1]) | ((length + 1) << kCodeShift)};
       short_keys[shorts] = key;
-      buckets[shorts] = static_cast<std::uint32_t>(bucket_of(hashing::hash_tagged(key.first, key.second)));
+      buckets[shorts] =
+          static_cast<std::uint32_t>((hashing::hash_tagged(key.first, key.second) >> kBucketShift) & last_bucket);
       indexes[shorts] = static_cast<std::uint32_t>(index);
+      if constexpr (!kSmall) __builtin_prefetch(buckets_ + buckets[shorts]);
       shorts += 1 - is_wide;
       wide[wides] = static_cast<std::uint32_t>(index);
       wides += is_wide;
@@ -199,6 +227,7 @@ class HotTable {
     for (std::size_t at = 0; at < shorts; ++at) {
       const Match match = find(buckets_[buckets[at]], short_keys[at]);
       slots[hits] = buckets[at] * kWays + match.way;
+      if constexpr (!kSmall) __builtin_prefetch(states_ + slots[hits], 1);
       found[hits] = indexes[at];
       hits += match.hit;
       missed[misses] = static_cast<std::uint32_t>(at);
@@ -302,10 +331,10 @@ class HotTable {
   void destroy_states() {
     if constexpr (!kTrivial) {
       if (!allocated()) return;
-      for (std::uint64_t slot = 0; slot < kBuckets * kWays; ++slot) {
+      for (std::uint64_t slot = 0; slot < bucket_count() * kWays; ++slot) {
         if (!buckets_[slot / kWays].is_empty(slot % kWays)) std::destroy_at(&states_[slot]);
       }
-      for (std::uint64_t slot = 0; slot < kWideBuckets * kWideWays; ++slot) {
+      for (std::uint64_t slot = 0; slot < wide_bucket_count() * kWideWays; ++slot) {
         if (wide_[slot].key.meta != 0) std::destroy_at(&wide_[slot].state);
       }
     }
@@ -315,6 +344,7 @@ class HotTable {
   Bucket* buckets_ = nullptr;
   F* states_ = nullptr;
   WideEntry* wide_ = nullptr;
+  const unsigned shrink_;
   unsigned turn_ = 0;
 };
 
