@@ -66,6 +66,46 @@ constexpr bool distinct_types(std::index_sequence<I...>) {
 constexpr auto kAlternatives = std::make_index_sequence<std::variant_size_v<Message>>{};
 static_assert(distinct_types(kAlternatives), "two messages have the same number");
 
+// Whether what follows is of another version of the protocol.
+bool is_foreign(MsgpackReader reader) {
+  uint64_t version = 0;
+  return reader.read_unsigned(version) && version != kProtocolVersion && version <= UINT32_MAX;
+}
+
+// Hello of a peer of another version: what never moves, so that it can be refused with both versions; the rest may
+// be anything.
+bool read_foreign(MsgpackReader& reader, uint32_t count, Hello& hello) {
+  uint64_t role = 0;
+  if (count < 4 || !read(reader, hello.protocol_version) || !reader.read_unsigned(role) || !read(reader, hello.name)) {
+    return false;
+  }
+  if (role <= static_cast<uint64_t>(kLastOf<Role>)) hello.role = static_cast<Role>(role);
+  for (uint32_t field = 4; field < count; ++field) {
+    if (!reader.skip(kMessageDepthMax)) return false;
+  }
+  return true;
+}
+bool read_foreign(MsgpackReader& reader, uint32_t count, Refused& refused) {
+  if (count < 4 || !read(reader, refused.protocol_version) || !read(reader, refused.peer_protocol_version) ||
+      !read(reader, refused.sentence)) {
+    return false;
+  }
+  for (uint32_t field = 4; field < count; ++field) {
+    if (!reader.skip(kMessageDepthMax)) return false;
+  }
+  return true;
+}
+
+template <class T>
+void read_foreign(MsgpackReader& reader, uint32_t count, Message& message) {
+  T value;
+  if (read_foreign(reader, count, value)) {
+    message = std::move(value);
+  } else if (reader.ok()) {
+    reader.fail(MsgpackReader::Error::kUnexpected);
+  }
+}
+
 }  // namespace
 }  // namespace codec
 
@@ -96,7 +136,11 @@ Result<Message> decode(ByteView bytes) {
   uint64_t type = 0;
   Message message;
   if (reader.read_array(count) && count > 0 && reader.read_unsigned(type)) {
-    if (!codec::read_any(reader, type, count, message, codec::kAlternatives)) {
+    const bool handshake = type == static_cast<uint64_t>(Hello::kType) || type == static_cast<uint64_t>(Refused::kType);
+    if (handshake && codec::is_foreign(reader)) {
+      type == static_cast<uint64_t>(Hello::kType) ? codec::read_foreign<Hello>(reader, count, message)
+                                                  : codec::read_foreign<Refused>(reader, count, message);
+    } else if (!codec::read_any(reader, type, count, message, codec::kAlternatives)) {
       return Failure{ExitCode::kInternal, "a message of unknown type " + std::to_string(type)};
     }
     if (reader.ok() && !reader.at_end()) reader.fail(MsgpackReader::Error::kUnexpected);

@@ -133,6 +133,12 @@ template <>
 inline constexpr std::size_t kCountMax<PartExtent> = std::size_t{1} << kLog2PartsMax;
 template <>
 inline constexpr std::size_t kCountMax<SmallFold> = kSmallPartialsPerMessageMax;
+template <>
+inline constexpr std::size_t kCountMax<RunRecord> = kRunRecordsMax;
+template <>
+inline constexpr std::size_t kCountMax<NodeRecord> = kNodeRecordsMax;
+template <>
+inline constexpr std::size_t kCountMax<ProcessAccount> = kProcessAccountsMax;
 
 // Each leaves `value` alone unless it returns true; the reader has failed otherwise.
 inline bool read(MsgpackReader& reader, bool& value) {

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace fanfold {
 
@@ -61,6 +62,13 @@ std::string to_text(uint64_t high, uint64_t low);
 template <class Tag>
 std::string to_text(Id128<Tag> id) {
   return to_text(id.high, id.low);
+}
+
+// Back from those digits; false, and nothing else, for any other text.
+bool from_text(std::string_view text, uint64_t& high, uint64_t& low);
+template <class Tag>
+bool from_text(std::string_view text, Id128<Tag>& id) {
+  return from_text(text, id.high, id.low);
 }
 
 }  // namespace fanfold

@@ -40,6 +40,26 @@ std::string to_text(uint64_t high, uint64_t low) {
   return text;
 }
 
+bool from_text(std::string_view text, uint64_t& high, uint64_t& low) {
+  if (text.size() != 32) return false;
+  uint64_t words[2] = {0, 0};
+  for (std::size_t i = 0; i < 32; ++i) {
+    const char digit = text[i];
+    uint64_t value = 0;
+    if (digit >= '0' && digit <= '9') {
+      value = static_cast<uint64_t>(digit - '0');
+    } else if (digit >= 'a' && digit <= 'f') {
+      value = static_cast<uint64_t>(digit - 'a') + 10;
+    } else {
+      return false;
+    }
+    words[i / 16] = words[i / 16] << 4 | value;
+  }
+  high = words[0];
+  low = words[1];
+  return true;
+}
+
 Blame blame_of(const Cause& cause) {
   switch (cause.kind) {
     case CauseKind::kSignal:
@@ -169,6 +189,24 @@ const char* name_of(const Message& message) {
     const char* operator()(const CancelRun&) const { return "CancelRun"; }
     const char* operator()(const CloseRun&) const { return "CloseRun"; }
     const char* operator()(const Goodbye&) const { return "Goodbye"; }
+    const char* operator()(const StartWorker&) const { return "StartWorker"; }
+    const char* operator()(const StopWorker&) const { return "StopWorker"; }
+    const char* operator()(const WorkerEnded&) const { return "WorkerEnded"; }
+    const char* operator()(const NodeLeaving&) const { return "NodeLeaving"; }
+    const char* operator()(const NodeReleased&) const { return "NodeReleased"; }
+    const char* operator()(const SlotsAllowed&) const { return "SlotsAllowed"; }
+    const char* operator()(const Submit&) const { return "Submit"; }
+    const char* operator()(const Watch&) const { return "Watch"; }
+    const char* operator()(const CancelWanted&) const { return "CancelWanted"; }
+    const char* operator()(const ListRuns&) const { return "ListRuns"; }
+    const char* operator()(const Runs&) const { return "Runs"; }
+    const char* operator()(const ListNodes&) const { return "ListNodes"; }
+    const char* operator()(const Nodes&) const { return "Nodes"; }
+    const char* operator()(const RunAccepted&) const { return "RunAccepted"; }
+    const char* operator()(const RunRefused&) const { return "RunRefused"; }
+    const char* operator()(const RunProgress&) const { return "RunProgress"; }
+    const char* operator()(const RunSchema&) const { return "RunSchema"; }
+    const char* operator()(const RunOver&) const { return "RunOver"; }
   };
   return std::visit(Names{}, message);
 }

@@ -1,15 +1,21 @@
-// message.h: every message between root, workers and gatherer, as plain structs; protocol/codec.h writes
-// and reads them. A message travels inside a Session (in order, exactly once) unless it says "loose"
-// below: then it may be lost or repeated, and its sender or receiver asks again.
+// message.h: every message between root, nodes, workers, gatherers and clients, as plain structs;
+// protocol/codec.h writes and reads them. A message travels inside a Session (in order, exactly once) unless it says
+// "loose" below: then it may be lost or repeated, and its sender or receiver asks again.
 //
-//   worker, gatherer -> root   Hello Failed Goodbye
-//   root -> worker, gatherer   Welcome Refused StartAnew(loose) OpenRun CancelRun CloseRun
-//   root -> worker             Grant Verdicts Flush FlushGranted BundleDone
+//   anybody -> root            Hello Goodbye
+//   root -> anybody            Welcome Refused StartAnew(loose)
+//   worker, gatherer -> root   Failed
+//   root -> worker, gatherer   OpenRun CancelRun CloseRun
+//   root -> worker             Grant Verdicts Flush FlushGranted BundleDone SlotsAllowed
 //   worker -> root             Ended FlushWanted
 //   worker -> gatherer         Hello BundleOffer Chunk(loose, raw frame)
 //   gatherer -> worker         Welcome Refused StartAnew(loose) ChunksWanted
 //   gatherer -> root           RunOpened Staged Folded BundleFailed SmallFolded ResultBatch(raw frame) Finished
 //   root -> gatherer           ForgetWorker FoldBundle RejectBundle FoldSmall Finish ResultCredit
+//   root -> node               StartWorker StopWorker NodeReleased
+//   node -> root               WorkerEnded NodeLeaving
+//   client -> root             Submit Watch ResultCredit CancelWanted ListRuns ListNodes
+//   root -> client             RunAccepted RunRefused RunProgress RunSchema ResultBatch(raw frame) RunOver Runs Nodes
 #pragma once
 
 #include <array>
@@ -62,15 +68,34 @@ enum class MessageType : uint8_t {
   kCancelRun = 30,
   kCloseRun = 31,
   kGoodbye = 32,
+  kStartWorker = 33,
+  kStopWorker = 34,
+  kWorkerEnded = 35,
+  kNodeLeaving = 36,
+  kNodeReleased = 37,
+  kSlotsAllowed = 38,
+  kSubmit = 39,
+  kWatch = 40,
+  kCancelWanted = 41,
+  kListRuns = 42,
+  kRuns = 43,
+  kListNodes = 44,
+  kNodes = 45,
+  kRunAccepted = 46,
+  kRunRefused = 47,
+  kRunProgress = 48,
+  kRunSchema = 49,
+  kRunOver = 50,
 };
 
 // The last value of each enumeration on the wire: a reader refuses what lies beyond.
 template <class Enum>
 inline constexpr Enum kLastOf = Enum{};
 
-enum class Role : uint8_t { kWorker = 0, kGatherer = 1, kClient = 2 };
+// A node is a machine or container of a fleet: it never runs user code, but starts a worker for each run.
+enum class Role : uint8_t { kWorker = 0, kGatherer = 1, kClient = 2, kNode = 3 };
 template <>
-inline constexpr Role kLastOf<Role> = Role::kClient;
+inline constexpr Role kLastOf<Role> = Role::kNode;
 
 template <>
 inline constexpr SourceKind kLastOf<SourceKind> = SourceKind::kRange;
@@ -171,7 +196,8 @@ struct Obituary {
 
 // ---- handshake --------------------------------------------------------------------------------
 
-// The first message of a session. Its fields up to `role` never move.
+// The first message of a session. Its fields up to `name` never move: a peer of another version is known by them,
+// and by them alone.
 struct Hello {
   static constexpr MessageType kType = MessageType::kHello;
   uint32_t protocol_version = kProtocolVersion;
@@ -184,11 +210,13 @@ struct Hello {
   uint64_t pid = 0;
   uint32_t slots = 0;
   std::optional<Obituary> obituary = {};
+  RunId run = {};             // worker, gatherer of a fleet: the one run that it serves
+  uint64_t memory_bytes = 0;  // node, worker of a fleet: what a run may use here; 0: as OpenRun says
   bool operator==(const Hello&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.protocol_version, self.role, self.name, self.host, self.build, self.kernels, self.address, self.pid,
-          self.slots, self.obituary);
+          self.slots, self.obituary, self.run, self.memory_bytes);
   }
 };
 
@@ -203,6 +231,7 @@ struct Welcome {
   }
 };
 
+// Its fields up to `sentence` never move.
 struct Refused {
   static constexpr MessageType kType = MessageType::kRefused;
   uint32_t protocol_version = kProtocolVersion;  // of the refusing side
@@ -242,7 +271,7 @@ struct OpenRun {
   static constexpr MessageType kType = MessageType::kOpenRun;
   RunId run = {};
   std::string job = {};
-  std::string plugin_path = {};
+  std::string plugin_path = {};  // empty: found by the job's name in the receiver's own folders
   std::string plugin_hash = {};  // of the file's content; a worker with another content refuses
   std::vector<Parameter> parameters = {};
   std::vector<Source> sources = {};  // units chosen; empty for a gatherer
@@ -731,10 +760,332 @@ struct Goodbye {
   }
 };
 
-using Message = std::variant<Hello, Welcome, Refused, StartAnew, OpenRun, RunOpened, Grant, Ended, Verdicts, Flush,
-                             FlushWanted, FlushGranted, BundleOffer, ChunksWanted, Chunk, Staged, FoldBundle,
-                             RejectBundle, Folded, BundleFailed, BundleDone, FoldSmall, SmallFolded, ForgetWorker,
-                             Finish, ResultBatch, ResultCredit, Finished, Failed, CancelRun, CloseRun, Goodbye>;
+// ---- a fleet: root and nodes ------------------------------------------------------------------
+
+// Start a worker process for this run; it says Hello with the run and this name.
+struct StartWorker {
+  static constexpr MessageType kType = MessageType::kStartWorker;
+  RunId run = {};
+  std::string name = {};
+  uint64_t memory_bytes = 0;
+  bool operator==(const StartWorker&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.name, self.memory_bytes);
+  }
+};
+
+struct StopWorker {
+  static constexpr MessageType kType = MessageType::kStopWorker;
+  RunId run = {};
+  bool operator==(const StopWorker&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run);
+  }
+};
+
+// A worker process that nobody told to stop is no more, or could not be started.
+struct WorkerEnded {
+  static constexpr MessageType kType = MessageType::kWorkerEnded;
+  RunId run = {};
+  Cause cause = {};
+  bool operator==(const WorkerEnded&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.cause);
+  }
+};
+
+// The node is to end: no more leases for it, and what it holds is to be flushed. NodeReleased answers.
+struct NodeLeaving {
+  static constexpr MessageType kType = MessageType::kNodeLeaving;
+  bool operator==(const NodeLeaving&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self&, Fields&& field) {
+    field();
+  }
+};
+
+// Nothing of any run is left with the node.
+struct NodeReleased {
+  static constexpr MessageType kType = MessageType::kNodeReleased;
+  bool operator==(const NodeReleased&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self&, Fields&& field) {
+    field();
+  }
+};
+
+// The run's present share of the worker: leases are started on its first `slots` slots only. Until it is said,
+// all of them.
+struct SlotsAllowed {
+  static constexpr MessageType kType = MessageType::kSlotsAllowed;
+  RunId run = {};
+  uint32_t slots = 0;
+  bool operator==(const SlotsAllowed&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.slots);
+  }
+};
+
+// ---- a fleet: root and clients ----------------------------------------------------------------
+
+// What is to be run. Two submissions under one id are the same if these fields are.
+struct RunSpecification {
+  std::string job = {};
+  std::string plugin_hash = {};
+  std::vector<Parameter> parameters = {};
+  std::vector<Source> sources = {};  // expanded by the client; paths as the client has them
+  uint64_t shard_bytes = 0;          // 0: the planner chooses
+  uint64_t shard_items = 0;
+  uint64_t limit = 0;
+  uint64_t record_bytes_max = 0;
+  bool allow_growth = false;
+  bool attached = false;         // cancelled when its client is gone
+  Duration no_workers_max = {};  // without any worker for so long it fails
+  bool operator==(const RunSpecification&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.job, self.plugin_hash, self.parameters, self.sources, self.shard_bytes, self.shard_items, self.limit,
+          self.record_bytes_max, self.allow_growth, self.attached, self.no_workers_max);
+  }
+};
+
+// Answered with RunAccepted or RunRefused; the same again, with the run's present stage.
+struct Submit {
+  static constexpr MessageType kType = MessageType::kSubmit;
+  RunId run = {};
+  RunSpecification specification = {};
+  bool operator==(const Submit&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.specification);
+  }
+};
+
+// Tell what becomes of the run: RunAccepted, RunProgress while it runs, RunSchema, its batches from
+// `from_batch` on up to the credit, RunOver behind the last. RunRefused where the run is not known any more.
+struct Watch {
+  static constexpr MessageType kType = MessageType::kWatch;
+  RunId run = {};
+  uint64_t from_batch = 0;
+  uint64_t result_batches_allowed = 0;  // batches [0, so many) may be sent; raised by ResultCredit
+  bool operator==(const Watch&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.from_batch, self.result_batches_allowed);
+  }
+};
+
+struct CancelWanted {
+  static constexpr MessageType kType = MessageType::kCancelWanted;
+  RunId run = {};
+  int32_t signal = 0;  // that the client got, if it did
+  bool operator==(const CancelWanted&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.signal);
+  }
+};
+
+enum class RunStage : uint8_t { kQueued = 0, kRunning = 1, kDone = 2, kFailed = 3 };
+template <>
+inline constexpr RunStage kLastOf<RunStage> = RunStage::kFailed;
+
+struct RunAccepted {
+  static constexpr MessageType kType = MessageType::kRunAccepted;
+  RunId run = {};
+  RunStage stage = RunStage::kQueued;
+  bool operator==(const RunAccepted&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.stage);
+  }
+};
+
+struct RunRefused {
+  static constexpr MessageType kType = MessageType::kRunRefused;
+  RunId run = {};
+  uint32_t exit_code = 0;
+  std::string sentence = {};
+  bool operator==(const RunRefused&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.exit_code, self.sentence);
+  }
+};
+
+struct RunProgress {
+  static constexpr MessageType kType = MessageType::kRunProgress;
+  RunId run = {};
+  RunStage stage = RunStage::kQueued;
+  bool finishing = false;
+  uint64_t shards = 0;
+  uint64_t shards_awarded = 0;
+  uint64_t shards_folded = 0;
+  uint64_t bytes = 0;
+  uint64_t bytes_awarded = 0;
+  uint64_t records = 0;
+  uint32_t workers = 0;
+  uint32_t slots = 0;
+  uint32_t runs_ahead = 0;  // of a queued one
+  bool operator==(const RunProgress&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.stage, self.finishing, self.shards, self.shards_awarded, self.shards_folded, self.bytes,
+          self.bytes_awarded, self.records, self.workers, self.slots, self.runs_ahead);
+  }
+};
+
+struct RunSchema {
+  static constexpr MessageType kType = MessageType::kRunSchema;
+  RunId run = {};
+  uint32_t job_flags = 0;
+  Bytes schema = {};
+  bool operator==(const RunSchema&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.job_flags, self.schema);
+  }
+};
+
+struct ProcessAccount {
+  Role role = Role::kWorker;
+  std::string name = {};
+  uint64_t pid = 0;
+  uint32_t slots = 0;
+  uint64_t peak_rss_bytes = 0;
+  SlotTimes slot_times = {};
+  bool lost = false;
+  bool operator==(const ProcessAccount&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.role, self.name, self.pid, self.slots, self.peak_rss_bytes, self.slot_times, self.lost);
+  }
+};
+
+// Nothing follows of this run.
+struct RunOver {
+  static constexpr MessageType kType = MessageType::kRunOver;
+  RunId run = {};
+  uint32_t exit_code = 0;
+  std::string sentence = {};  // empty when done
+  std::string job = {};
+  uint64_t rows = 0;
+  uint64_t batches = 0;
+  Bytes ledger = {};
+  Duration wall = {};  // from its start to its end
+  uint32_t slots = 0;  // of the fleet when it ended
+  uint64_t shards = 0;
+  uint64_t shards_folded = 0;
+  uint64_t leases = 0;
+  uint64_t bundles = 0;
+  uint64_t retries = 0;
+  uint64_t drops = 0;
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  Duration merge = {};
+  Duration finish = {};
+  std::vector<ProcessAccount> processes = {};
+  bool operator==(const RunOver&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.exit_code, self.sentence, self.job, self.rows, self.batches, self.ledger, self.wall,
+          self.slots, self.shards, self.shards_folded, self.leases, self.bundles, self.retries, self.drops,
+          self.records, self.bytes, self.merge, self.finish, self.processes);
+  }
+};
+
+struct ListRuns {
+  static constexpr MessageType kType = MessageType::kListRuns;
+  bool operator==(const ListRuns&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self&, Fields&& field) {
+    field();
+  }
+};
+
+struct RunRecord {
+  RunId run = {};
+  std::string job = {};
+  std::string client = {};  // who submitted it
+  RunStage stage = RunStage::kQueued;
+  bool attached = false;
+  uint32_t exit_code = 0;
+  std::string sentence = {};
+  uint64_t shards = 0;
+  uint64_t shards_folded = 0;
+  uint64_t rows = 0;
+  uint32_t slots = 0;        // its share now
+  Duration age = {};         // since it was submitted
+  Duration expires_in = {};  // of one that has ended
+  bool operator==(const RunRecord&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.job, self.client, self.stage, self.attached, self.exit_code, self.sentence, self.shards,
+          self.shards_folded, self.rows, self.slots, self.age, self.expires_in);
+  }
+};
+
+// In the order submitted.
+struct Runs {
+  static constexpr MessageType kType = MessageType::kRuns;
+  std::vector<RunRecord> runs = {};
+  bool operator==(const Runs&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.runs);
+  }
+};
+
+struct ListNodes {
+  static constexpr MessageType kType = MessageType::kListNodes;
+  bool operator==(const ListNodes&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self&, Fields&& field) {
+    field();
+  }
+};
+
+struct NodeRecord {
+  std::string name = {};
+  std::string host = {};
+  std::string build = {};
+  std::string kernels = {};
+  uint64_t pid = 0;
+  uint32_t slots = 0;
+  uint32_t slots_used = 0;  // leases being mapped or waiting there, at most its slots
+  uint64_t memory_bytes = 0;
+  bool leaving = false;
+  Duration age = {};  // since it joined
+  bool operator==(const NodeRecord&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.name, self.host, self.build, self.kernels, self.pid, self.slots, self.slots_used, self.memory_bytes,
+          self.leaving, self.age);
+  }
+};
+
+// By name.
+struct Nodes {
+  static constexpr MessageType kType = MessageType::kNodes;
+  std::vector<NodeRecord> nodes = {};
+  bool operator==(const Nodes&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.nodes);
+  }
+};
+
+using Message =
+    std::variant<Hello, Welcome, Refused, StartAnew, OpenRun, RunOpened, Grant, Ended, Verdicts, Flush, FlushWanted,
+                 FlushGranted, BundleOffer, ChunksWanted, Chunk, Staged, FoldBundle, RejectBundle, Folded, BundleFailed,
+                 BundleDone, FoldSmall, SmallFolded, ForgetWorker, Finish, ResultBatch, ResultCredit, Finished, Failed,
+                 CancelRun, CloseRun, Goodbye, StartWorker, StopWorker, WorkerEnded, NodeLeaving, NodeReleased,
+                 SlotsAllowed, Submit, Watch, CancelWanted, ListRuns, Runs, ListNodes, Nodes, RunAccepted, RunRefused,
+                 RunProgress, RunSchema, RunOver>;
 
 // Whether a message travels outside a session's sequence.
 template <class T>
