@@ -32,6 +32,7 @@ struct BundleRecord {
 struct Member {
   IncarnationId incarnation;
   Hello hello;
+  uint32_t slots_allowed = 0;  // of hello.slots: the run's share
   std::set<LeaseId> leased;
   std::map<BundleSeq, BundleRecord> bundles;
   uint64_t unflushed_leases = 0;  // awarded, and not known to be in a closed bundle

@@ -54,7 +54,7 @@ RootScheduler::Run::Run(RootScheduler& owner, RunSubmitted submitted, Instant no
 
 uint32_t RootScheduler::Run::slots() const {
   uint32_t slots = 0;
-  for (const auto& [incarnation, member] : owner_.members_.members()) slots += member.hello.slots;
+  for (const auto& [incarnation, member] : owner_.members_.members()) slots += member.slots_allowed;
   return std::max({slots, limits_.slots_expected, 1u});
 }
 
@@ -73,7 +73,28 @@ GathererAddress RootScheduler::Run::address() const {
 void RootScheduler::Run::worker_joined(Member& member, Actions& actions) {
   if (!working()) return;
   member.has_run = true;
-  actions.push_back(SendMessage{member.incarnation, for_workers_});
+  OpenRun open = for_workers_;
+  if (member.hello.memory_bytes != 0) open.memory_bytes = member.hello.memory_bytes;
+  actions.push_back(SendMessage{member.incarnation, std::move(open)});
+  if (member.slots_allowed != member.hello.slots) {
+    actions.push_back(SendMessage{member.incarnation, SlotsAllowed{id(), member.slots_allowed}});
+  }
+}
+
+void RootScheduler::Run::worker_released(const Member& leaving, Actions& actions) {
+  if (state_ == State::kEnded) return;
+  if (leaving.has_run && !said_goodbye(leaving.incarnation)) {
+    ProcessStatistics process;
+    process.role = leaving.hello.role;
+    process.name = leaving.hello.name;
+    process.pid = leaving.hello.pid;
+    process.slots = leaving.hello.slots;
+    statistics_.processes.push_back(std::move(process));
+  }
+  goodbyes_awaited_.erase(leaving.incarnation);
+  if (working() && !gatherer_.empty()) {
+    actions.push_back(SendMessage{gatherer_, ForgetWorker{leaving.incarnation}});
+  }
 }
 
 void RootScheduler::Run::start_gatherer(Instant now, Actions& actions) {
@@ -524,7 +545,7 @@ void RootScheduler::Run::grant_leases(Actions& actions) {
   for (bool granted = true; granted && !leases_.pending().empty();) {
     granted = false;
     for (auto& [incarnation, member] : owner_.members_.members()) {
-      const std::size_t credit = std::size_t{member.hello.slots} * (1 + limits_.leases_ahead_per_slot);
+      const std::size_t credit = std::size_t{member.slots_allowed} * (1 + limits_.leases_ahead_per_slot);
       if (!member.has_run || member.leased.size() >= credit || leases_.pending().empty()) continue;
       Grant& grant = grants[incarnation];
       if (grant.leases.size() >= kLeasesPerGrantMax) continue;
@@ -588,7 +609,8 @@ void RootScheduler::Run::flush_workers(Instant now, Actions& actions) {
   for (auto& [incarnation, member] : owner_.members_.members()) {
     if (member.unflushed_leases == 0 || member.flush_asked) continue;
     // Nothing more will come to it: its bundle goes while others may still be mapping.
-    const bool idle = leases_.pending().empty() && member.leased.empty();
+    // Without a share nothing more comes either, and its memory is wanted by others.
+    const bool idle = member.leased.empty() && (leases_.pending().empty() || member.slots_allowed == 0);
     const auto due = flush_due(member);
     if (!idle && !(due && *due <= now)) continue;
     member.flush_asked = true;
@@ -731,9 +753,11 @@ void RootScheduler::Run::end_if_closed(Instant now, Actions& actions) {
   if (!gatherer_.empty()) owner_.fence(gatherer_, actions);
   for (auto& [incarnation, member] : owner_.members_.members()) {
     Hello hello = std::move(member.hello);
+    const uint32_t slots_allowed = member.slots_allowed;
     member = Member{};
     member.incarnation = incarnation;
     member.hello = std::move(hello);
+    member.slots_allowed = slots_allowed;
   }
   end_.shards_folded = leases_.folded().size();
   end_.statistics = statistics_;

@@ -29,6 +29,8 @@ class RootScheduler::Run {
   // `gone` is no member any more.
   void worker_lost(const Member& gone, const Cause& cause, const std::vector<Suspect>& suspects, Instant now,
                    Actions& actions);
+  // It holds nothing and leaves.
+  void worker_released(const Member& leaving, Actions& actions);
   // The present gatherer, before its Hello or after.
   void gatherer_lost(const Cause& cause, Instant now, Actions& actions);
   [[nodiscard]] uint32_t gatherer_life() const { return gatherer_life_; }
@@ -51,6 +53,8 @@ class RootScheduler::Run {
 
   [[nodiscard]] Progress progress() const;
   [[nodiscard]] const RunStatistics& statistics() const { return statistics_; }
+  // Whether there are shards to be granted.
+  [[nodiscard]] bool granting() const { return working() && !leases_.pending().empty(); }
   [[nodiscard]] bool over() const { return state_ == State::kEnded; }
   [[nodiscard]] RunId id() const { return for_workers_.run; }
   [[nodiscard]] const LeaseTable& leases() const { return leases_; }

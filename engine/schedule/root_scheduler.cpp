@@ -1,5 +1,6 @@
 #include "engine/schedule/root_scheduler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/assertion.h"
@@ -51,7 +52,7 @@ Progress RootScheduler::progress() const {
   Progress progress = run_ ? run_->progress() : Progress{};
   for (const auto& [incarnation, member] : members_.members()) {
     progress.workers += 1;
-    progress.slots += member.hello.slots;
+    progress.slots += member.slots_allowed;
   }
   return progress;
 }
@@ -63,6 +64,27 @@ const RunStatistics& RootScheduler::statistics() const {
 
 bool RootScheduler::ended() const {
   return run_ && run_->over();
+}
+
+bool RootScheduler::has_pending() const {
+  return run_ && run_->granting();
+}
+
+uint64_t RootScheduler::leases_at(const std::string& name) const {
+  uint64_t leases = 0;
+  for (const auto& [incarnation, member] : members_.members()) {
+    if (member.hello.name == name) leases += member.leased.size();
+  }
+  return leases;
+}
+
+bool RootScheduler::holds_nothing(const std::string& name) const {
+  const auto& members = members_.members();
+  return std::none_of(members.begin(), members.end(), [&](const auto& entry) {
+    const Member& member = entry.second;
+    return member.hello.name == name &&
+           (!member.leased.empty() || member.unflushed_leases > 0 || !member.bundles.empty());
+  });
 }
 
 std::optional<std::string> RootScheduler::check_intervals() const {
@@ -139,6 +161,29 @@ void RootScheduler::on(CancelRequested cancel, Instant now, Actions& actions) {
   if (run_) run_->cancel(std::move(cancel.cause), now, actions);
 }
 
+void RootScheduler::on(ShareSet share, Instant, Actions& actions) {
+  shares_[share.name] = share.slots;
+  for (auto& [incarnation, member] : members_.members()) {
+    if (member.hello.name != share.name) continue;
+    const uint32_t allowed = std::min(share.slots, member.hello.slots);
+    if (std::exchange(member.slots_allowed, allowed) == allowed || !run_ || !member.has_run) continue;
+    actions.push_back(SendMessage{incarnation, SlotsAllowed{run_->id(), allowed}});
+  }
+}
+
+void RootScheduler::on(const WorkersReleased& released, Instant, Actions& actions) {
+  std::vector<IncarnationId> leaving;
+  for (const auto& [incarnation, member] : members_.members()) {
+    if (member.hello.name == released.name) leaving.push_back(incarnation);
+  }
+  FANFOLD_ASSERT(holds_nothing(released.name), "a worker that leaves holds nothing");
+  for (const IncarnationId incarnation : leaving) {
+    const Member* member = members_.find(incarnation);
+    if (run_) run_->worker_released(*member, actions);
+    fence(incarnation, actions);
+  }
+}
+
 void RootScheduler::on(ResultConsumed consumed, Instant, Actions& actions) {
   if (run_) run_->result_consumed(consumed.batches, actions);
 }
@@ -210,6 +255,10 @@ void RootScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions&
     return;
   }
   Member& member = members_.join(from, std::move(hello));
+  member.slots_allowed = member.hello.slots;
+  if (const auto share = shares_.find(member.hello.name); share != shares_.end()) {
+    member.slots_allowed = std::min(share->second, member.hello.slots);
+  }
   actions.push_back(SendMessage{from, Welcome{kProtocolVersion, build_}});
   if (run_) run_->worker_joined(member, actions);
 }

@@ -85,6 +85,16 @@ struct NoMoreWorkers {
 struct CancelRequested {
   Cause cause;
 };
+// So many slots of the workers of this name are the run's; without a word all that they have. It holds for
+// incarnations to come, too. A worker without a share flushes what it holds.
+struct ShareSet {
+  std::string name;
+  uint32_t slots = 0;
+};
+// The workers of this name hold nothing of the run (holds_nothing()) and leave: no loss.
+struct WorkersReleased {
+  std::string name;
+};
 // The client has taken that many result batches in all.
 struct ResultConsumed {
   uint64_t batches = 0;
@@ -92,7 +102,7 @@ struct ResultConsumed {
 struct Tick {};
 
 using Event = std::variant<RunSubmitted, PeerSaid, PeerLost, NodeLost, GathererDied, NoMoreWorkers, CancelRequested,
-                           ResultConsumed, Tick>;
+                           ShareSet, WorkersReleased, ResultConsumed, Tick>;
 
 // ---- actions ----------------------------------------------------------------------------------
 
@@ -219,6 +229,12 @@ class RootScheduler {
   [[nodiscard]] Progress progress() const;
   [[nodiscard]] const RunStatistics& statistics() const;
   [[nodiscard]] bool ended() const;
+  // Whether there are shards that nobody has been given yet.
+  [[nodiscard]] bool has_pending() const;
+  // Leases that the workers of this name have not ended.
+  [[nodiscard]] uint64_t leases_at(const std::string& name) const;
+  // Whether the workers of this name have neither leases nor partials nor bundles: nothing is lost with them.
+  [[nodiscard]] bool holds_nothing(const std::string& name) const;
   // What is wrong with the intervals, or nothing: every interval against every other. For tests; step()
   // itself compares sums.
   [[nodiscard]] std::optional<std::string> check_intervals() const;
@@ -244,6 +260,8 @@ class RootScheduler {
   void on(GathererDied died, Instant now, Actions& actions);
   void on(NoMoreWorkers none, Instant now, Actions& actions);
   void on(CancelRequested cancel, Instant now, Actions& actions);
+  void on(ShareSet share, Instant now, Actions& actions);
+  void on(const WorkersReleased& released, Instant now, Actions& actions);
   void on(ResultConsumed consumed, Instant now, Actions& actions);
   void on(Tick, Instant, Actions&) {}
 
@@ -258,6 +276,7 @@ class RootScheduler {
   Limits limits_;
   std::string build_;
   Membership members_;
+  std::map<std::string, uint32_t> shares_;  // by name
   std::unique_ptr<Run> run_;
 };
 

@@ -85,6 +85,7 @@ void WorkerCore::heard(const OpenRun& open, Actions& actions) {
   job_ = open.job;
   memory_ = split_memory(open.memory_bytes, hello_.slots);
   slots_.assign(hello_.slots, Slot{});
+  slots_allowed_ = slots_.size();
   actions.push_back(OpenJob{open});
 }
 
@@ -138,6 +139,7 @@ void WorkerCore::forget_run() {
   run_ = {};
   open_failed_ = false;
   slots_.clear();
+  slots_allowed_ = 0;
   queue_.clear();
   started_.clear();
   held_.clear();
@@ -162,23 +164,38 @@ void WorkerCore::heard(const Grant& grant, Actions& actions) {
       queue_.push_back(lease);
       continue;
     }
-    Ended ended;
-    ended.run = run_;
-    ended.lease = lease.lease;
-    ended.done = {lease.shards.begin, lease.shards.begin};
-    ended.outcome = Outcome::kNeverStarted;
-    actions.push_back(SendToRoot{std::move(ended)});
+    give_back(lease, actions);
+  }
+  feed_slots(actions);
+}
+
+void WorkerCore::give_back(const LeaseGrant& lease, Actions& actions) {
+  Ended ended;
+  ended.run = run_;
+  ended.lease = lease.lease;
+  ended.done = {lease.shards.begin, lease.shards.begin};
+  ended.outcome = Outcome::kNeverStarted;
+  actions.push_back(SendToRoot{std::move(ended)});
+}
+
+void WorkerCore::heard(const SlotsAllowed& allowed, Actions& actions) {
+  if (allowed.run != run_ || (state_ != State::kOpening && state_ != State::kRunning)) return;
+  const std::size_t before = std::exchange(slots_allowed_, std::min<std::size_t>(allowed.slots, slots_.size()));
+  // Others may have room for what waits here; the root grants anew what still fits.
+  if (slots_allowed_ < before) {
+    for (const LeaseGrant& lease : queue_) give_back(lease, actions);
+    queue_.clear();
   }
   feed_slots(actions);
 }
 
 void WorkerCore::feed_slots(Actions& actions) {
-  if (state_ != State::kRunning) return;
+  if (state_ != State::kRunning || slots_allowed_ == 0) return;
   while (!queue_.empty()) {
     // Bundles that wait to be folded hold the memory: mapping goes on when one is freed.
     if (bundle_bytes() > memory_.bundle_bytes_max) return;
     if (started_.size() + held_.size() >= std::size_t{kPartialsPerSlot} * slots_.size()) return;
-    const auto slot = std::min_element(slots_.begin(), slots_.end(),
+    const auto slot = std::min_element(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(slots_allowed_),
                                        [](const Slot& a, const Slot& b) { return a.inbox.size() < b.inbox.size(); });
     if (slot->inbox.size() > limits_.leases_ahead_per_slot) return;
     const LeaseGrant grant = queue_.front();

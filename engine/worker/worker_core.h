@@ -13,6 +13,8 @@
 //   opening   JobOpened                          running   StartLease for queued leases
 //   opening   job_open_max has passed            opening   SendToRoot Failed, once: user code hangs
 //   running   Grant                              running   StartLease where a slot has room, else queued
+//   opening, running  SlotsAllowed              same      StartLease on the first so many slots only; with fewer
+//                                                       than before, what is queued ends kNeverStarted
 //   running   CancelRun, CloseRun                closing   CancelSlots; CloseJob once no slot works
 //   closing   JobClosed                          idle      SendToRoot Goodbye
 //   any       JobFailed, WorkFailed              same      SendToRoot Failed
@@ -238,6 +240,7 @@ class WorkerCore {
   void heard(const Flush&, Actions&);
   void heard(const FlushGranted&, Actions&);
   void heard(const BundleDone&, Actions&);
+  void heard(const SlotsAllowed&, Actions&);
   void heard(const CancelRun&, Actions&);
   void heard(const CloseRun&, Actions&);
   template <class T>
@@ -249,6 +252,7 @@ class WorkerCore {
   void leave(bool begin_anew, std::string sentence, Actions&);
   void use_gatherer(const GathererAddress&, Actions&);
   void feed_slots(Actions&);
+  void give_back(const LeaseGrant& lease, Actions&);
   void close_run(Actions&);
   void finish_closing(Actions&);
   void close_open_bundle(uint64_t bytes_granted, bool finish, Actions&);
@@ -271,6 +275,7 @@ class WorkerCore {
   bool open_failed_ = false;         // and the root was told
   MemorySplit memory_;
   std::vector<Slot> slots_;
+  std::size_t slots_allowed_ = 0;  // the first so many are started on
   std::deque<LeaseGrant> queue_;
   std::map<LeaseId, LeaseGrant> started_;
   std::map<LeaseId, HeldPartial> held_;  // sealed, not yet merged or freed

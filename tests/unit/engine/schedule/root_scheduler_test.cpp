@@ -897,5 +897,64 @@ TEST(Scheduler, RunsAnotherRunWithTheSameWorkers) {
   EXPECT_EQ(root.grants(1).size(), 1u);
 }
 
+// ---- shares of a fleet --------------------------------------------------------------------------
+
+TEST(Scheduler, GivesCreditByTheSlotsThatAreTheRunsShare) {
+  RootHarness root{{.shards = 1000}};
+  root.step(ShareSet{"w1", 1});
+  root.join(1, 4);
+  EXPECT_EQ(root.take<SlotsAllowed>(1), (std::vector<SlotsAllowed>{{RootHarness::kRun, 1}}));
+  EXPECT_EQ(root.grants(1).size(), 3u) << "one lease to map and two ahead, on one slot of four";
+  root.step(ShareSet{"w1", 2});
+  EXPECT_EQ(root.take<SlotsAllowed>(1), (std::vector<SlotsAllowed>{{RootHarness::kRun, 2}}));
+  EXPECT_EQ(root.grants(1).size(), 3u);
+  root.step(ShareSet{"w1", 2});
+  EXPECT_TRUE(root.take<SlotsAllowed>(1).empty()) << "it knows";
+  root.step(ShareSet{"w1", 100});
+  EXPECT_EQ(root.take<SlotsAllowed>(1), (std::vector<SlotsAllowed>{{RootHarness::kRun, 4}})) << "what it has at most";
+}
+
+TEST(Scheduler, GrantsNothingToAWorkerWithoutAShareAndLetsItFlush) {
+  RootHarness root{{.shards = 1000}};
+  root.join_gatherer();
+  root.join(1);
+  const auto leases = root.grants(1);
+  root.step(ShareSet{"w1", 0});
+  EXPECT_FALSE(root.scheduler().holds_nothing("w1"));
+  EXPECT_EQ(root.scheduler().leases_at("w1"), leases.size());
+  for (const LeaseGrant& lease : leases) root.end_lease(1, lease);
+  EXPECT_TRUE(root.grants(1).empty());
+  EXPECT_TRUE(root.scheduler().has_pending());
+  EXPECT_EQ(root.take<Flush>(1).size(), 1u) << "though there is work left";
+  root.stage(1, 1, leases);
+  root.fold(1, 1);
+  EXPECT_TRUE(root.scheduler().holds_nothing("w1"));
+  root.step(ShareSet{"w1", 1});
+  EXPECT_EQ(root.grants(1).size(), 3u);
+}
+
+TEST(Scheduler, LetsAWorkerThatHoldsNothingGoWithoutALoss) {
+  RootHarness root{{.shards = 1000}};
+  root.join_gatherer();
+  root.step(ShareSet{"w1", 0});
+  root.join(1);
+  root.join(2);
+  root.step(WorkersReleased{"w1"});
+  EXPECT_TRUE(root.fenced(1));
+  EXPECT_EQ(root.scheduler().statistics().workers_lost, 0u);
+  EXPECT_EQ(root.scheduler().progress().workers, 1u);
+  EXPECT_EQ(root.take<ForgetWorker>(RootHarness::kGatherer).size(), 1u);
+}
+
+TEST(Scheduler, TellsAWorkerTheMemoryOfItsOwnNode) {
+  RootHarness root{{.shards = 10}};
+  Hello hello;
+  hello.name = "w1";
+  hello.slots = 1;
+  hello.memory_bytes = 12345;
+  root.said(1, hello);
+  EXPECT_EQ(root.take<OpenRun>(1)[0].memory_bytes, 12345u);
+}
+
 }  // namespace
 }  // namespace fanfold::schedule

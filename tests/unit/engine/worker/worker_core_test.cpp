@@ -494,5 +494,49 @@ TEST(Worker, IgnoresWordsAboutAnotherRun) {
   EXPECT_TRUE(worker.actions.empty());
 }
 
+// ---- a share of its slots -------------------------------------------------------------------------
+
+TEST(Worker, StartsLeasesOnItsFirstSoManySlotsOnly) {
+  WorkerHarness worker(4);
+  worker.root(SlotsAllowed{kRun, 2});
+  std::vector<LeaseGrant> leases;
+  for (uint64_t number = 1; number <= 8; ++number) leases.push_back(lease(number, number * 10, number * 10 + 10));
+  worker.grant(leases);
+  const auto started = worker.take<StartLease>();
+  ASSERT_EQ(started.size(), 4u) << "one to map and one ahead, on two slots";
+  for (const StartLease& start : started) EXPECT_LT(start.slot, 2u);
+  worker.root(SlotsAllowed{kRun, 4});
+  const auto more = worker.take<StartLease>();
+  ASSERT_EQ(more.size(), 4u);
+  for (const StartLease& start : more) EXPECT_GE(start.slot, 2u);
+}
+
+TEST(Worker, GivesBackWhatWaitsWhenItsShareShrinks) {
+  WorkerHarness worker(2);
+  std::vector<LeaseGrant> leases;
+  for (uint64_t number = 1; number <= 6; ++number) leases.push_back(lease(number, number * 10, number * 10 + 10));
+  worker.grant(leases);
+  EXPECT_EQ(worker.take<StartLease>().size(), 4u);
+  worker.root(SlotsAllowed{kRun, 0});
+  const auto ended = worker.told_root<Ended>();
+  ASSERT_EQ(ended.size(), 2u);
+  for (const Ended& one : ended) {
+    EXPECT_EQ(one.outcome, Outcome::kNeverStarted);
+    EXPECT_TRUE(one.done.empty());
+  }
+  worker.mapped(leases[0]);
+  worker.grant({lease(7, 100, 110)});
+  EXPECT_TRUE(worker.take<StartLease>().empty()) << "no slot is its own";
+  worker.root(SlotsAllowed{kRun, 1});
+  EXPECT_EQ(worker.take<StartLease>().size(), 1u);
+}
+
+TEST(Worker, IgnoresTheShareOfAnotherRun) {
+  WorkerHarness worker(2);
+  worker.root(SlotsAllowed{RunId{9, 9}, 0});
+  worker.grant({lease(1, 0, 10)});
+  EXPECT_EQ(worker.take<StartLease>().size(), 1u);
+}
+
 }  // namespace
 }  // namespace fanfold::worker

@@ -1,0 +1,243 @@
+// fleet_scheduler.h: the decisions of a fleet's root: which runs there are, which of them run, which nodes map for
+// them with how many slots, who watches them, and how long their results are kept. Each run that runs has a
+// RootScheduler of its own, which knows nothing of the others: peers are routed to it by the run in their Hello, and
+// what it wants done is told with the run's id. Pure: step(event, now) -> actions, performed in the order given;
+// `now` never goes backwards. Not thread-safe.
+//
+// A run
+//   stage     event                                    next     actions
+//   -         Submit                                   queued   RunAccepted; or RunRefused: a bad plan, an id in use
+//   queued    fewer than runs_max run                  running  StartWorker to every node, StartRunGatherer
+//   queued    CancelWanted                             failed   RunOver
+//   running   what its RootScheduler does              running  the same; StoreBatch for its rows
+//   running   its RootScheduler has ended it           failed   StopWorker, StopRunGatherer; DropResult, RunOver
+//                                                 or   storing
+//   storing   BatchStored, the last one                done     batches to who watches, RunOver behind the last
+//   queued, running   ResultNotStored                  failed
+//   queued, running   attached, unwatched for client_grace  ...  as CancelWanted
+//   done, failed      result_ttl after its end         expired  DropResult; its id is remembered
+//
+// A node
+//   joins     Hello                                    StartWorker for every run that runs
+//   leaves    NodeLeaving: no share of any run; StopWorker for each run of which it holds nothing; then NodeReleased
+//   is lost   silent: its workers are lost with it
+// Slots of a node are divided among the runs that run: equally, what is left over going round; a run without pending
+// shards keeps what its leases need and no more. Shares are told to workers by their RootScheduler (ShareSet).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/instant.h"
+#include "engine/protocol/message.h"
+#include "engine/schedule/root_scheduler.h"
+
+namespace fanfold::schedule {
+
+// ---- events: PeerSaid, PeerLost (of any role) and Tick of root_scheduler.h, and --------------------
+
+// The gatherer process that StartRunGatherer{run, life} asked for has ended, or could not be started.
+struct RunGathererEnded {
+  RunId run;
+  uint32_t life = 1;
+  Cause cause;
+};
+// StoreBatch{run, life, index} is done.
+struct BatchStored {
+  RunId run;
+  uint32_t life = 1;
+  uint64_t index = 0;
+};
+// The rows of the run cannot be kept, or not be read back; `sentence` says why.
+struct ResultNotStored {
+  RunId run;
+  std::string sentence;
+};
+// What ReadBatch asked for.
+struct BatchRead {
+  RunId run;
+  IncarnationId client;
+  uint64_t index = 0;
+  uint64_t rows = 0;
+  RawBytes bytes;
+};
+// The root is to end: every run is over.
+struct RootStopping {};
+
+using FleetEvent =
+    std::variant<PeerSaid, PeerLost, RunGathererEnded, BatchStored, ResultNotStored, BatchRead, RootStopping, Tick>;
+
+// ---- actions: SendMessage and FencePeer of root_scheduler.h, and ------------------------------------
+
+// Its session is forgotten: it has said Goodbye, or is gone.
+struct ClosePeer {
+  IncarnationId incarnation;
+};
+// A message with rows behind it.
+struct SendBatch {
+  IncarnationId to;
+  ResultBatch batch;
+  RawBytes bytes;
+};
+// The one before it, if any, is fenced and must be killed.
+struct StartRunGatherer {
+  RunId run;
+  uint32_t life = 1;
+};
+// It has given its account, or will not: killed if it does not end by itself.
+struct StopRunGatherer {
+  RunId run;
+};
+// Keep the rows; index 0 begins anew. BatchStored or ResultNotStored answers.
+struct StoreBatch {
+  RunId run;
+  uint32_t life = 1;
+  uint64_t index = 0;
+  uint64_t rows = 0;
+  RawBytes bytes;
+};
+struct ReadBatch {
+  RunId run;
+  IncarnationId client;
+  uint64_t index = 0;
+};
+struct DropResult {
+  RunId run;
+};
+// A sentence for the root's operator.
+struct Note {
+  std::string sentence;
+};
+
+using FleetAction = std::variant<SendMessage, FencePeer, ClosePeer, SendBatch, StartRunGatherer, StopRunGatherer,
+                                 StoreBatch, ReadBatch, DropResult, Note>;
+
+struct FleetLimits {
+  uint32_t runs_max = 4;  // at once; memory of nodes and gatherers is divided by it
+  std::size_t queue_max = 1000;
+  uint32_t nodes_max = 64;
+  uint32_t clients_max = 256;
+  std::size_t ended_max = 256;     // kept; beyond, the oldest expires early
+  std::size_t expired_max = 4096;  // ids remembered
+  uint32_t worker_starts_max = 5;  // of a run's worker at a node
+  Duration result_ttl = seconds(3600);
+  Duration client_grace = seconds(5);  // an attached run goes on unwatched for so long
+  Duration share_turn = seconds(1);    // slots left over go to the next run after this
+  Duration progress_every = milliseconds(200);
+  uint64_t gatherer_memory_bytes = 0;  // of each run
+  uint64_t record_bytes_max = uint64_t{64} << 20;
+  Limits run;  // of each run's scheduler; slots_expected and no_workers_max are set by it
+};
+
+class FleetScheduler {
+ public:
+  explicit FleetScheduler(const FleetLimits& limits, std::string build = {});
+  ~FleetScheduler();
+  FleetScheduler(const FleetScheduler&) = delete;
+  FleetScheduler& operator=(const FleetScheduler&) = delete;
+
+  [[nodiscard]] std::vector<FleetAction> step(FleetEvent event, Instant now);
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+
+  // Nothing runs and everybody who watches has been told: a root that stops may end.
+  [[nodiscard]] bool quiet() const;
+  // For tests and pages.
+  [[nodiscard]] std::optional<std::string> check_intervals() const;
+  [[nodiscard]] const RootScheduler* scheduler_of(RunId run) const;
+
+ private:
+  using Actions = std::vector<FleetAction>;
+  enum class Stage : uint8_t { kQueued, kRunning, kStoring, kDone, kFailed };
+  struct Watcher {
+    uint64_t next = 0;     // batch to be read
+    uint64_t sent = 0;     // batches [from, sent) were
+    uint64_t allowed = 0;  // batches [0, allowed) may be
+    bool schema_told = false;
+    bool over_told = false;
+  };
+  struct RunEntry;
+  struct WorkerAtNode {
+    uint32_t starts = 0;
+    uint32_t share = 0;
+    bool told = false;  // its scheduler knows the share
+    bool started = false;
+  };
+  struct Node {
+    IncarnationId incarnation;
+    Hello hello;
+    std::string label;  // its name, made unique among those that live
+    Instant joined;
+    bool leaving = false;
+    bool released = false;
+    std::map<RunId, WorkerAtNode> workers;
+  };
+  struct Peer {
+    Role role = Role::kClient;
+    RunId run = {};          // of a worker or gatherer
+    std::string label = {};  // of a node
+    std::string name = {};   // of a client
+  };
+
+  void on(PeerSaid said, Instant now, Actions& actions);
+  void on(PeerLost lost, Instant now, Actions& actions);
+  void on(RunGathererEnded ended, Instant now, Actions& actions);
+  void on(const BatchStored& stored, Instant now, Actions& actions);
+  void on(ResultNotStored failed, Instant now, Actions& actions);
+  void on(BatchRead read, Instant now, Actions& actions);
+  void on(RootStopping, Instant now, Actions& actions);
+  void on(Tick, Instant, Actions&) {}
+
+  void greet(IncarnationId from, Hello hello, Instant now, Actions& actions);
+  void refuse(IncarnationId from, const Hello& hello, std::string sentence, Actions& actions);
+  void node_said(Node& node, const Message& message, Instant now, Actions& actions);
+  void client_said(IncarnationId from, Message message, Instant now, Actions& actions);
+  void lose_node(const std::string& label, const Cause& cause, Instant now, Actions& actions);
+  void lose_client(IncarnationId client, Instant now);
+
+  void submit(IncarnationId from, Submit submit, Instant now, Actions& actions);
+  void watch(IncarnationId from, const Watch& watch, Instant now, Actions& actions);
+  void cancel(RunEntry& run, Cause cause, Instant now, Actions& actions);
+  void start_run(RunEntry& run, Instant now, Actions& actions);
+  void start_worker(Node& node, RunEntry& run, Actions& actions);
+  void stop_worker(Node& node, RunId run, Actions& actions);
+  void feed(RunEntry& run, Event event, Instant now, Actions& actions);
+  void end_run(RunEntry& run, RunEnded ended, Instant now);
+  void fail_run(RunEntry& run, ExitCode code, std::string sentence, Instant now, Actions& actions);
+  void close_run(RunEntry& run, Instant now, Actions& actions);
+  void expire(RunId run, Actions& actions);
+
+  // After every event.
+  void settle(Instant now, Actions& actions);
+  void divide_slots(Instant now, Actions& actions);
+  void release_nodes(Instant now, Actions& actions);
+  void serve(RunEntry& run, Instant now, Actions& actions);
+  void serve(RunEntry& run, IncarnationId client, Watcher& watcher, Actions& actions);
+
+  [[nodiscard]] RunEntry* find(RunId run);
+  [[nodiscard]] uint32_t running() const;
+  [[nodiscard]] uint32_t slots_of_nodes() const;
+  [[nodiscard]] RunProgress progress_of(const RunEntry& run) const;
+  [[nodiscard]] Runs list_runs(Instant now) const;
+  [[nodiscard]] Nodes list_nodes(Instant now) const;
+
+  FleetLimits limits_;
+  std::string build_;
+  std::map<IncarnationId, Peer> peers_;
+  std::map<std::string, Node> nodes_;  // by label
+  std::map<RunId, std::unique_ptr<RunEntry>> runs_;
+  std::vector<RunId> order_;  // of submission
+  std::set<RunId> expired_;
+  std::deque<RunId> expired_order_;
+  uint64_t turn_ = 0;  // of the slots left over
+  std::optional<Instant> next_turn_;
+  bool stopping_ = false;
+};
+
+}  // namespace fanfold::schedule
