@@ -1,5 +1,7 @@
 #include "jobs/stats/groups.h"
 
+#include <type_traits>
+
 namespace fanfold::stats {
 
 namespace {
@@ -23,6 +25,31 @@ template <class Component>
   }
 }
 
+// Adds a row's cell, which is not null.
+template <class Component>
+void add_cell(Component& component, const CellVector& vector, std::size_t row, std::int64_t& grown) {
+  const Cell& cell = vector.cells[row];
+  if constexpr (std::is_same_v<Component, Count>) {
+    component.add();
+  } else if constexpr (std::is_same_v<Component, NumberMoments> || std::is_same_v<Component, NumberColumn>) {
+    add_number(component, vector, cell, grown);
+  } else if constexpr (std::is_same_v<Component, Least> || std::is_same_v<Component, Greatest>) {
+    if (cell.kind == Cell::Kind::kNarrow) {
+      component.add_narrow(cell.word, cell.digits);
+    } else if (cell.kind == Cell::Kind::kText) {
+      add_measured(component, grown, [&](Component& to) { to.add_text(vector.texts[row]); });
+    } else {
+      add_measured(component, grown, [&](Component& to) { to.add(vector.number(cell)); });
+    }
+  } else if constexpr (std::is_same_v<Component, TextTally> || std::is_same_v<Component, Distinct>) {
+    add_measured(component, grown, [&](Component& to) { to.add(vector.texts[row]); });
+  } else if constexpr (std::is_same_v<Component, Quantiles>) {
+    add_measured(component, grown, [&](Component& to) { to.add(nearest_double_of(vector.number(cell))); });
+  } else {
+    add_measured(component, grown, [&](Component& to) { to.add(vector.number(cell)); });
+  }
+}
+
 // Adds one row to a run, component by component.
 template <std::size_t kBytes>
 void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const RowValues& values, std::size_t row,
@@ -33,53 +60,13 @@ void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const Row
       continue;
     }
     const CellVector& vector = values.arguments[addition.argument];
-    const Cell& cell = vector.cells[row];
-    if (cell.kind == Cell::Kind::kNull) continue;
-    switch (addition.kind) {
-      case ComponentKind::kCount:
-        run.template at<Count>(addition.offset).add();
-        break;
-      case ComponentKind::kMoments:
-        add_number(run.template at<NumberMoments>(addition.offset), vector, cell, grown);
-        break;
-      case ComponentKind::kVariance:
-        add_measured(run.template at<Variance<Decimal>>(addition.offset), grown,
-                     [&](auto& variance) { variance.add(vector.number(cell)); });
-        break;
-      case ComponentKind::kNumberColumn:
-        add_number(run.template at<NumberColumn>(addition.offset), vector, cell, grown);
-        break;
-      case ComponentKind::kLeast:
-      case ComponentKind::kGreatest: {
-        const auto add = [&](auto& extreme) {
-          if (cell.kind == Cell::Kind::kText) {
-            add_measured(extreme, grown, [&](auto& to) { to.add_text(vector.texts[row]); });
-          } else if (cell.kind == Cell::Kind::kNarrow) {
-            extreme.add_narrow(cell.word, cell.digits);
-          } else {
-            add_measured(extreme, grown, [&](auto& to) { to.add(vector.number(cell)); });
-          }
-        };
-        if (addition.kind == ComponentKind::kLeast) {
-          add(run.template at<Least>(addition.offset));
-        } else {
-          add(run.template at<Greatest>(addition.offset));
-        }
-        break;
+    if (vector.cells[row].kind == Cell::Kind::kNull) continue;
+    // A component that is larger than the run is in none of its layouts.
+    with_component(addition.kind, [&]<class Component>(ComponentType<Component>) {
+      if constexpr (sizeof(Component) <= kBytes) {
+        add_cell(run.template at<Component>(addition.offset), vector, row, grown);
       }
-      case ComponentKind::kTally:
-        add_measured(run.template at<TextTally>(addition.offset), grown,
-                     [&](TextTally& tally) { tally.add(vector.texts[row]); });
-        break;
-      case ComponentKind::kDistinct:
-        add_measured(run.template at<Distinct>(addition.offset), grown,
-                     [&](Distinct& distinct) { distinct.add(vector.texts[row]); });
-        break;
-      case ComponentKind::kQuantiles:
-        add_measured(run.template at<Quantiles>(addition.offset), grown,
-                     [&](Quantiles& quantiles) { quantiles.add(nearest_double_of(vector.number(cell))); });
-        break;
-    }
+    });
   }
 }
 

@@ -165,65 +165,61 @@ class Run {
   [[nodiscard]] RunView view() const { return RunView(bytes_); }
 
   void merge(Run&& other) {
-    for (const Component& component : Layout::current().components()) {
-      with_component(component.kind, [&]<class T>(ComponentType<T>) {
-        at<T>(component.offset).merge(std::move(other.template at<T>(component.offset)));
-      });
-    }
+    for_each_component([&]<class T>(ComponentType<T>, std::uint32_t offset) {
+      at<T>(offset).merge(std::move(other.template at<T>(offset)));
+    });
   }
 
   [[nodiscard]] std::size_t heap_bytes() const {
-    const Layout& layout = Layout::current();
     std::size_t bytes = 0;
-    if (!layout.owns_memory()) return bytes;
-    for (const Component& component : layout.components()) {
-      with_component(component.kind,
-                     [&]<class T>(ComponentType<T>) { bytes += fanfold::heap_bytes(at<T>(component.offset)); });
-    }
+    if (!Layout::current().owns_memory()) return bytes;
+    for_each_component(
+        [&]<class T>(ComponentType<T>, std::uint32_t offset) { bytes += fanfold::heap_bytes(at<T>(offset)); });
     return bytes;
   }
   // Packed: the components in order; before each whose size is not fixed, that size.
   [[nodiscard]] std::size_t pack_size() const {
     std::size_t size = 0;
-    for (const Component& component : Layout::current().components()) {
-      with_component(component.kind, [&]<class T>(ComponentType<T>) {
-        const std::size_t part = at<T>(component.offset).pack_size();
-        size += part + (T::packed_bytes == kVariableSize ? varint_size(part) : 0);
-      });
-    }
+    for_each_component([&]<class T>(ComponentType<T>, std::uint32_t offset) {
+      const std::size_t part = at<T>(offset).pack_size();
+      size += part + (T::packed_bytes == kVariableSize ? varint_size(part) : 0);
+    });
     return size;
   }
   void pack(std::byte* out) const {
-    for (const Component& component : Layout::current().components()) {
-      with_component(component.kind, [&]<class T>(ComponentType<T>) {
-        const T& fold = at<T>(component.offset);
-        const std::size_t part = fold.pack_size();
-        if constexpr (T::packed_bytes == kVariableSize) out = store_varint(out, part);
-        fold.pack(out);
-        out += part;
-      });
-    }
+    for_each_component([&]<class T>(ComponentType<T>, std::uint32_t offset) {
+      const T& fold = at<T>(offset);
+      const std::size_t part = fold.pack_size();
+      if constexpr (T::packed_bytes == kVariableSize) out = store_varint(out, part);
+      fold.pack(out);
+      out += part;
+    });
   }
   [[nodiscard]] bool unpack(std::span<const std::byte> in) {
     ByteReader reader(in);
-    for (const Component& component : Layout::current().components()) {
-      const bool good = with_component(component.kind, [&]<class T>(ComponentType<T>) {
-        std::uint64_t size = T::packed_bytes;
-        if constexpr (T::packed_bytes == kVariableSize) size = reader.varint();
-        const auto bytes = reader.take(size);
-        return reader.ok() && at<T>(component.offset).unpack(bytes);
-      });
-      if (!good) return false;
-    }
-    return reader.done();
+    bool good = true;
+    for_each_component([&]<class T>(ComponentType<T>, std::uint32_t offset) {
+      if (!good) return;
+      std::uint64_t size = T::packed_bytes;
+      if constexpr (T::packed_bytes == kVariableSize) size = reader.varint();
+      const auto bytes = reader.take(size);
+      good = reader.ok() && at<T>(offset).unpack(bytes);
+    });
+    return good && reader.done();
   }
 
  private:
   void clear() {
-    const Layout& layout = Layout::current();
-    if (!layout.owns_memory()) return;
-    for (const Component& component : layout.components()) {
-      with_component(component.kind, [&]<class T>(ComponentType<T>) { std::destroy_at(&at<T>(component.offset)); });
+    if (!Layout::current().owns_memory()) return;
+    for_each_component([&]<class T>(ComponentType<T>, std::uint32_t offset) { std::destroy_at(&at<T>(offset)); });
+  }
+  // A component that is larger than the run is in none of its layouts; so no code is made for it.
+  template <class Visitor>
+  static void for_each_component(const Visitor& visit) {
+    for (const Component& component : Layout::current().components()) {
+      with_component(component.kind, [&]<class T>(ComponentType<T> type) {
+        if constexpr (sizeof(T) <= kBytes) visit(type, component.offset);
+      });
     }
   }
 
