@@ -19,27 +19,6 @@ bool is_number_or_fault(const Value& value) {
   return value.kind == Value::Kind::kNumber || value.kind == Value::Kind::kFault;
 }
 
-// By value where both are numbers or may be read as such; a text of the query compares as text.
-std::weak_ordering compare_values(const Value& left, const Value& right) {
-  const bool as_text = left.kind == Value::Kind::kText || right.kind == Value::Kind::kText;
-  const auto number_of = [](const Value& value) {
-    return value.kind == Value::Kind::kNumber ? value.number
-                                              : reader::read_number(value.text.data(), value.text.size());
-  };
-  if (as_text) {
-    // A number computed is below all texts; a field is text here.
-    const bool left_number = left.kind == Value::Kind::kNumber;
-    const bool right_number = right.kind == Value::Kind::kNumber;
-    if (left_number || right_number) return right_number <=> left_number;
-    return left.text <=> right.text;
-  }
-  const Number a = number_of(left);
-  const Number b = number_of(right);
-  if (a && b) return compare(a, b);
-  if (a || b) return a ? std::weak_ordering::less : std::weak_ordering::greater;
-  return left.text <=> right.text;
-}
-
 }  // namespace
 
 std::uint32_t ColumnNames::index_of(std::string_view name) {
@@ -253,7 +232,11 @@ class ExpressionParser {
     const Depth depth(*this);
     const std::uint32_t operand = signed_value();
     want_number(operand);
-    return make(Operation::kNegate, Type::kNumber, {operand}, "(-" + node(operand).text + ")", begin);
+    const std::string text = "(-" + node(operand).text + ")";
+    if (const Value& value = node(operand).constant; value.kind == Value::Kind::kNumber) {
+      return constant(Value::of_number(negate(value.number)), Type::kNumber, text, begin);
+    }
+    return make(Operation::kNegate, Type::kNumber, {operand}, text, begin);
   }
   std::uint32_t primary() {
     const std::size_t begin = lexer_.peek().begin;
@@ -330,6 +313,83 @@ Expression Expression::parse_value(Lexer& lexer, ColumnNames& columns) {
 
 // ---- evaluating ----
 
+// By value where both are numbers or may be read as such; a text of the query compares as text.
+std::weak_ordering Expression::compare(const Value& left, const Value& right) {
+  const bool as_text = left.kind == Value::Kind::kText || right.kind == Value::Kind::kText;
+  const auto number_of = [](const Value& value) {
+    return value.kind == Value::Kind::kNumber ? value.number
+                                              : reader::read_number(value.text.data(), value.text.size());
+  };
+  if (as_text) {
+    // A number computed is below all texts; a field is text here.
+    const bool left_number = left.kind == Value::Kind::kNumber;
+    const bool right_number = right.kind == Value::Kind::kNumber;
+    if (left_number || right_number) return right_number <=> left_number;
+    return left.text <=> right.text;
+  }
+  const Number a = number_of(left);
+  const Number b = number_of(right);
+  if (a && b) return stats::compare(a, b);
+  if (a || b) return a ? std::weak_ordering::less : std::weak_ordering::greater;
+  return left.text <=> right.text;
+}
+
+Expression::Conjunction Expression::conjunction() const {
+  Conjunction conjunction;
+  gather(root_, conjunction);
+  return conjunction;
+}
+
+void Expression::gather(std::uint32_t index, Conjunction& conjunction) const {
+  const Node& node = nodes_[index];
+  if (node.operation == Operation::kAnd) {
+    gather(node.operands[0], conjunction);
+    gather(node.operands[1], conjunction);
+    return;
+  }
+  constexpr std::uint8_t kIfLess = 1;
+  constexpr std::uint8_t kIfEqual = 2;
+  constexpr std::uint8_t kIfGreater = 4;
+  std::uint8_t holds = 0;
+  switch (node.operation) {
+    case Operation::kLess:
+      holds = kIfLess;
+      break;
+    case Operation::kLessOrEqual:
+      holds = kIfLess | kIfEqual;
+      break;
+    case Operation::kGreater:
+      holds = kIfGreater;
+      break;
+    case Operation::kGreaterOrEqual:
+      holds = kIfGreater | kIfEqual;
+      break;
+    case Operation::kEqual:
+      holds = kIfEqual;
+      break;
+    case Operation::kUnequal:
+      holds = kIfLess | kIfGreater;
+      break;
+    default:
+      conjunction.complete = false;
+      return;
+  }
+  const Node* left = &nodes_[node.operands[0]];
+  const Node* right = &nodes_[node.operands[1]];
+  if (left->operation == Operation::kConstant) {
+    std::swap(left, right);
+    const bool less = (holds & kIfLess) != 0;
+    const bool greater = (holds & kIfGreater) != 0;
+    holds = static_cast<std::uint8_t>((holds & kIfEqual) | (less ? kIfGreater : 0) | (greater ? kIfLess : 0));
+  }
+  if (left->operation != Operation::kColumn || right->operation != Operation::kConstant ||
+      right->constant.kind == Value::Kind::kNull) {
+    conjunction.complete = false;
+    return;
+  }
+  conjunction.comparisons.push_back({left->column, holds, &right->constant});
+}
+
 Value Expression::as_number(const Value& value) {
   if (value.kind != Value::Kind::kField && value.kind != Value::Kind::kText) return value;
   const Number number = reader::read_number(value.text.data(), value.text.size());
@@ -388,7 +448,7 @@ Value Expression::evaluate(std::uint32_t index, const RowFields& row) const {
       if (left.kind == Value::Kind::kFault) return left;
       if (right.kind == Value::Kind::kFault) return right;
       if (left.kind == Value::Kind::kNull || right.kind == Value::Kind::kNull) return {};
-      const std::weak_ordering order = compare_values(left, right);
+      const std::weak_ordering order = compare(left, right);
       switch (node.operation) {
         case Operation::kLess:
           return Value::of_truth(order < 0);
@@ -412,7 +472,7 @@ Value Expression::evaluate(std::uint32_t index, const RowFields& row) const {
         const Value right = operand(which);
         if (right.kind == Value::Kind::kNull || right.kind == Value::Kind::kFault) {
           if (unknown.kind != Value::Kind::kFault) unknown = right;
-        } else if (compare_values(left, right) == 0) {
+        } else if (compare(left, right) == 0) {
           return Value::of_truth(true);
         }
       }

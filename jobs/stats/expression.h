@@ -7,6 +7,7 @@
 
 #include <fanfold/number.h>
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -88,6 +89,23 @@ class Expression {
   // The value as a number: kNumber, kNull or kFault.
   [[nodiscard]] static Value as_number(const Value& value);
 
+  // What a comparison says of two values that are not null, and no faults.
+  [[nodiscard]] static std::weak_ordering compare(const Value& left, const Value& right);
+
+  // A column compared with a number or text of the query; it holds for less, equal and greater as the bits say, from
+  // the lowest.
+  struct ColumnComparison {
+    std::uint32_t column = 0;
+    std::uint8_t holds = 0;
+    const Value* constant = nullptr;
+  };
+  // Such comparisons that all have to be true, and whether they are the whole expression.
+  struct Conjunction {
+    std::vector<ColumnComparison> comparisons = {};
+    bool complete = true;
+  };
+  [[nodiscard]] Conjunction conjunction() const;
+
   [[nodiscard]] Type type() const { return nodes_[root_].type; }
   // Whether it is a column and nothing else, and which.
   [[nodiscard]] bool is_column() const { return nodes_[root_].operation == Operation::kColumn; }
@@ -133,6 +151,7 @@ class Expression {
   };
 
   [[nodiscard]] Value evaluate(std::uint32_t index, const RowFields& row) const;
+  void gather(std::uint32_t index, Conjunction& conjunction) const;
 
   std::vector<Node> nodes_;
   std::uint32_t root_ = 0;

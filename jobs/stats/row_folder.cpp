@@ -62,6 +62,7 @@ RowFolder::RowFolder(const Query& query, OnError on_error, std::uint32_t kernels
       shard_(shard),
       groups_(groups),
       needs_text_(query.arguments().size(), false) {
+  if (query.where()) filter_.emplace(*query.where(), query.null(), kernels);
   values_.arguments.resize(query.arguments().size());
   for (const Addition& addition : query.additions()) {
     if (addition.argument == Addition::kRows) continue;
@@ -107,14 +108,20 @@ void RowFolder::add(const reader::RowBatch& batch) {
 }
 
 void RowFolder::select(const reader::RowBatch& batch) {
-  if (!query_.where()) {
+  if (!filter_) {
     while (all_rows_.size() < batch.size()) all_rows_.push_back(static_cast<std::uint32_t>(all_rows_.size()));
     selected_ = std::span(all_rows_).first(batch.size());
     return;
   }
   chosen_.clear();
   BatchRow fields(query_, batch);
+  const std::vector<BatchFilter::Verdict>& verdicts = filter_->judge(batch);
   for (std::uint32_t row = 0; row < batch.size(); ++row) {
+    if (verdicts[row] == BatchFilter::Verdict::kLeftOut) continue;
+    if (verdicts[row] == BatchFilter::Verdict::kChosen) {
+      chosen_.push_back(row);
+      continue;
+    }
     fields.set(row);
     const Value value = query_.where()->evaluate(fields);
     if (value.kind == Value::Kind::kFault) {

@@ -8,12 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "jobs/reader/delimited_reader.h"
+#include "jobs/stats/batch_filter.h"
 #include "jobs/stats/groups.h"
 #include "jobs/stats/query.h"
 
@@ -59,6 +61,7 @@ class RowFolder {
   const Shard& shard_;
   Groups& groups_;
 
+  std::optional<BatchFilter> filter_;        // of --where
   std::span<const std::uint32_t> selected_;  // rows of the batch
   std::vector<std::uint32_t> all_rows_;      // 0, 1, 2 ...
   std::vector<std::uint32_t> chosen_;        // where not all are selected

@@ -248,6 +248,8 @@ class Stats(unittest.TestCase):
         for condition, where in (
                 ("x > 12.5", lambda row: number(row) is not None and number(row) > oracle.Fraction("12.5")),
                 ("not x > 12.5", lambda row: number(row) is not None and number(row) <= oracle.Fraction("12.5")),
+                ("x >= -12.5 and few <> 'red' and 100 > y", lambda row: number(row) is not None and
+                 number(row) >= oracle.Fraction("-12.5") and row[0] not in ("", "red") and int(row[4]) < 100),
                 ("x is null", lambda row: number(row) is None),
                 ("x is not null and t in ('a', 'b,c')", lambda row: number(row) is not None and row[t] in ("a", "b,c")),
                 ("t =~ '\"hi' or few = \"blå\"", lambda row: (row[t] and '"hi' in row[t]) or row[0] == "blå"),
