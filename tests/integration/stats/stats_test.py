@@ -191,7 +191,7 @@ class Stats(unittest.TestCase):
     def test_StatesThatGrowStayWithinTheMemoryGiven(self):
         done = subprocess.run([PROGRAM, "--version"], capture_output=True, timeout=TIMEOUT_S)
         if b"sanitizer" in done.stdout:
-            sys.exit(77)  # a sanitizer's own memory is counted too
+            self.skipTest("a sanitizer's own memory is counted too")
         rng = random.Random(4)
         lines = ["k,t"] + [f"{rng.randrange(150_000)},{rng.randrange(10**6)}" for _ in range(300_000)]
         path = self.file("g.csv", "\n".join(lines))
@@ -215,7 +215,7 @@ class Stats(unittest.TestCase):
 
     def test_AnswersTheOneBillionRowCases(self):
         if CASES is None:
-            sys.exit(77)
+            self.skipTest("the folder shared/cases is not there")
         for text in sorted((CASES / "1brc").glob("*.txt")):
             done = self.ask(text, "--no-header", "--columns", "name,t", "--delimiter", ";", "--no-quotes", "--by", "name",
                             "--agg", "min(t), mean(t), max(t)", "--decimals", "1").decode()
@@ -225,7 +225,7 @@ class Stats(unittest.TestCase):
 
     def test_GivesTheCertifiedMeansAndDeviations(self):
         if CASES is None:
-            sys.exit(77)
+            self.skipTest("the folder shared/cases is not there")
         with open(CASES / "numeric/certified.csv", newline="") as certified:
             for case in csv.reader(certified):
                 path = CASES / "numeric" / f"{case[0]}.csv"
@@ -440,4 +440,6 @@ if __name__ == "__main__":
     names = [f"test_{wanted}"] if wanted else unittest.TestLoader().getTestCaseNames(Stats)
     suite = unittest.TestSuite(Stats(name) for name in names)
     result = unittest.TextTestRunner(verbosity=2).run(suite)
+    if result.skipped and len(result.skipped) == result.testsRun:
+        sys.exit(77)
     sys.exit(0 if result.wasSuccessful() else 1)
