@@ -70,32 +70,81 @@ void add_row(Run<kBytes>& run, const std::vector<Addition>& additions, const Row
   }
 }
 
-template <std::size_t kBytes>
+// A run of one component, as most queries have: what Run does, known at compile time.
+template <class T>
+class OneComponent {
+ public:
+  using Component = T;
+  static constexpr std::size_t packed_bytes = T::packed_bytes;
+
+  [[nodiscard]] T& component() { return component_; }
+  [[nodiscard]] RunView view() const { return RunView(reinterpret_cast<const std::byte*>(&component_)); }
+
+  void merge(OneComponent&& other) { component_.merge(std::move(other.component_)); }
+  [[nodiscard]] std::size_t heap_bytes() const { return fanfold::heap_bytes(component_); }
+  [[nodiscard]] std::size_t pack_size() const { return component_.pack_size(); }
+  void pack(std::byte* out) const { component_.pack(out); }
+  [[nodiscard]] bool unpack(std::span<const std::byte> in) { return component_.unpack(in); }
+  [[nodiscard]] std::uint64_t narrowed() const requires NarrowFold<T> { return component_.narrowed(); }
+  [[nodiscard]] static OneComponent widened(std::uint64_t bits) requires NarrowFold<T> {
+    OneComponent run;
+    run.component_ = T::widened(bits);
+    return run;
+  }
+
+ private:
+  T component_{};
+};
+
+static_assert(Fold<OneComponent<NumberMoments>> && NarrowFold<OneComponent<Count>>);
+
+// Calls visit(add), where add(run, row) adds the row's cell, or the row where there is no argument; `grown` as above.
+template <class T, class Visitor>
+void with_adder(const Addition& addition, const RowValues& values, std::int64_t& grown, Visitor&& visit) {
+  if constexpr (std::is_same_v<T, Count>) {
+    if (addition.argument == Addition::kRows) {
+      return visit([](OneComponent<T>& run, std::size_t) { run.component().add(); });
+    }
+  }
+  const CellVector& vector = values.arguments[addition.argument];
+  visit([&vector, &grown, cells = vector.cells.data()](OneComponent<T>& run, std::size_t row) {
+    if (cells[row].kind == Cell::Kind::kNull) return;
+    add_cell(run.component(), vector, row, grown);
+  });
+}
+
+template <class T>
+inline constexpr bool kOneComponent = false;
+template <class T>
+inline constexpr bool kOneComponent<OneComponent<T>> = true;
+
+template <class AnyRun>
 class GroupTableOf final : public GroupTable {
  public:
   explicit GroupTableOf(const fanfold_memory* memory) : table_(memory) {}
 
   void add(const Query& query, const char* text, std::span<const Slice> keys, const RowValues& values) override {
     const std::vector<Addition>& additions = query.additions();
-    // One component, as most queries have: no loop over components within that over rows.
-    if (additions.size() == 1 && additions[0].kind == ComponentKind::kNumberColumn) {
-      if constexpr (kBytes >= sizeof(NumberColumn)) return add_numbers<NumberColumn>(text, keys, values);
-    }
-    if (additions.size() == 1 && additions[0].kind == ComponentKind::kMoments) {
-      if constexpr (kBytes >= sizeof(NumberMoments)) return add_numbers<NumberMoments>(text, keys, values);
-    }
-    if (additions.size() == 1 && additions[0].argument == Addition::kRows) {
-      table_.update(text, keys, [](Run<kBytes>& run, std::size_t) { run.template at<Count>(0).add(); });
-      return;
-    }
     std::int64_t grown = 0;
-    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) { add_row(run, additions, values, row, grown); });
+    if constexpr (kOneComponent<AnyRun>) {
+      with_adder<typename AnyRun::Component>(additions[0], values, grown,
+                                             [&](const auto& add) { table_.update(text, keys, add); });
+    } else {
+      table_.update(text, keys, [&](AnyRun& run, std::size_t row) { add_row(run, additions, values, row, grown); });
+    }
     table_.charge_added(grown);
   }
   void add_to_one(const Query& query, std::size_t rows, const RowValues& values) override {
-    Run<kBytes>& run = table_[std::string_view()];
+    const std::vector<Addition>& additions = query.additions();
+    AnyRun& run = table_[std::string_view()];
     std::int64_t grown = 0;
-    for (std::size_t row = 0; row < rows; ++row) add_row(run, query.additions(), values, row, grown);
+    if constexpr (kOneComponent<AnyRun>) {
+      with_adder<typename AnyRun::Component>(additions[0], values, grown, [&](const auto& add) {
+        for (std::size_t row = 0; row < rows; ++row) add(run, row);
+      });
+    } else {
+      for (std::size_t row = 0; row < rows; ++row) add_row(run, additions, values, row, grown);
+    }
     table_.charge_added(grown);
   }
   fanfold_extent seal() override { return table_.seal(); }
@@ -128,18 +177,7 @@ class GroupTableOf final : public GroupTable {
   }
 
  private:
-  using Keyed = Table<std::string_view, Run<kBytes>>;
-
-  template <class Component>
-  void add_numbers(const char* text, std::span<const Slice> keys, const RowValues& values) {
-    const CellVector& vector = values.arguments[0];
-    const Cell* cells = vector.cells.data();
-    std::int64_t grown = 0;
-    table_.update(text, keys, [&](Run<kBytes>& run, std::size_t row) {
-      if (cells[row].kind != Cell::Kind::kNull) add_number(run.template at<Component>(0), vector, cells[row], grown);
-    });
-    table_.charge_added(grown);
-  }
+  using Keyed = Table<std::string_view, AnyRun>;
 
   static std::uint64_t emit_part(const Query& query, const typename Keyed::Part& part, Rows& rows) {
     std::uint64_t emitted = 0;
@@ -158,7 +196,7 @@ template <std::size_t... kSizes>
 struct Sizes {
   static std::unique_ptr<GroupTable> make(std::size_t bytes, const fanfold_memory* memory) {
     std::unique_ptr<GroupTable> made;
-    (void)((bytes <= kSizes && (made = std::make_unique<GroupTableOf<kSizes>>(memory), true)) || ...);
+    (void)((bytes <= kSizes && (made = std::make_unique<GroupTableOf<Run<kSizes>>>(memory), true)) || ...);
     return made;
   }
 };
@@ -168,6 +206,18 @@ using RunSizes = Sizes<8, 16, 32, 48, 64, 128, 256, kRunBytesMax>;
 
 std::unique_ptr<GroupTable> GroupTable::make(const Layout& layout, const fanfold_memory* memory) {
   const LayoutScope scope(layout);
+  if (layout.components().size() == 1) {
+    switch (layout.components()[0].kind) {
+      case ComponentKind::kCount:
+        return std::make_unique<GroupTableOf<OneComponent<Count>>>(memory);
+      case ComponentKind::kMoments:
+        return std::make_unique<GroupTableOf<OneComponent<NumberMoments>>>(memory);
+      case ComponentKind::kNumberColumn:
+        return std::make_unique<GroupTableOf<OneComponent<NumberColumn>>>(memory);
+      default:
+        break;
+    }
+  }
   return RunSizes::make(layout.bytes(), memory);
 }
 

@@ -43,9 +43,12 @@ class NumberMoments {
     if ((word_ & kTagMask) == tag_of(digits) && !__builtin_add_overflow(sum_, coefficient, &sum)) [[likely]] {
       sum_ = sum;
       word_ += kOne;
-      return;
+    } else if (word_ == 0) {
+      sum_ = coefficient;
+      word_ = kOne | tag_of(digits);
+    } else {
+      add_slowly(coefficient, digits, 1);
     }
-    add_slowly(coefficient, digits, 1);
   }
   void add(const Number& number) {
     if (number.kind() == Number::Kind::kDecimal && number.decimal().is_narrow()) {
@@ -56,14 +59,17 @@ class NumberMoments {
     to.count.add();
     to.sum.add(number);
   }
-  void merge(const NumberMoments& other) {
-    if (other.is_wide()) {
-      Wide& to = widen();
-      to.count.merge(other.wide()->count);
-      to.sum.merge(other.wide()->sum);
-    } else if (other.word_ != 0) {
-      add_slowly(other.sum_, other.digits(), other.word_ >> kCountShift);
+  [[gnu::always_inline]] void merge(const NumberMoments& other) {
+    std::int64_t sum = 0;
+    std::uint64_t word = 0;
+    if (((word_ ^ other.word_) & kTagMask) == 0 && (word_ & 1) != 0 &&
+        !__builtin_add_overflow(sum_, other.sum_, &sum) &&
+        !__builtin_add_overflow(word_, other.word_ & ~kTagMask, &word)) [[likely]] {
+      sum_ = sum;
+      word_ = word;
+      return;
     }
+    merge_slowly(other);
   }
 
   [[nodiscard]] std::uint64_t count() const { return is_wide() ? wide()->count.value() : word_ >> kCountShift; }
@@ -152,6 +158,15 @@ class NumberMoments {
       word_ = word_of(made);
     }
     return *wide();
+  }
+  [[gnu::noinline]] void merge_slowly(const NumberMoments& other) {
+    if (other.is_wide()) {
+      Wide& to = widen();
+      to.count.merge(other.wide()->count);
+      to.sum.merge(other.wide()->sum);
+    } else if (other.word_ != 0) {
+      add_slowly(other.sum_, other.digits(), other.word_ >> kCountShift);
+    }
   }
   [[gnu::noinline]] void add_slowly(std::int64_t coefficient, unsigned own_digits, std::uint64_t times) {
     if (word_ == 0) {

@@ -7,8 +7,8 @@
 // entries that point to its bytes. Batches of keys go through short loops, one after the other, none with
 // a branch that depends on the keys except where one falls out: half as long again as one loop a key took.
 //
-// `Log` is where keys fall: log.append(const EncodedKey&, F& state) takes the state, which is then
-// destroyed; log.keep(const char* bytes, size) gives back a copy of a long key that lives as long as the
+// `Log` is where keys fall: log.append(const EncodedKey&, F& state) takes the state as bytes, so that it is
+// not destroyed; log.keep(const char* bytes, size) gives back a copy of a long key that lives as long as the
 // log. Threads: one at a time. Errors: std::bad_alloc from allocate() and from the log.
 #pragma once
 
@@ -293,12 +293,10 @@ class HotTable {
     const std::uint64_t second = key.second & ((std::uint64_t{1} << kCodeShift) - 1);
     const std::uint64_t hash = hashing::hash_tagged(key.first, key.second);
     log.append(EncodedKey{(hash & ~kKeyCodeMask) | code, key.first, second}, state);
-    if constexpr (!kTrivial) std::destroy_at(&state);
   }
   template <class Log>
   static void evict(WideEntry& entry, Log& log) {
     log.append(entry.key, entry.state);
-    if constexpr (!kTrivial) std::destroy_at(&entry.state);
   }
 
   static bool equal(const EncodedKey& left, const EncodedKey& right) {

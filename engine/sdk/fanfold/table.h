@@ -109,7 +109,19 @@ class Table {
   template <class Update>
   void update(const char* block, std::span<const Slice> keys, Update&& update) {
     make_ready();
-    hot_.update(block, keys, update, *this);
+    if (bypass_keys_left_ == 0) {
+      judged_keys_ += keys.size();
+      hot_.update(block, keys, update, *this);
+      if (judged_keys_ >= kJudgedKeys) judge();
+      return;
+    }
+    bypass_keys_left_ -= std::min<std::uint64_t>(bypass_keys_left_, keys.size());
+    for (std::size_t index = 0; index < keys.size(); ++index) {
+      EncodedKey key = encode_key_in_block(block + keys[index].begin, keys[index].end - keys[index].begin);
+      if ((key.meta & kKeyCodeMask) == kLongKey) [[unlikely]]
+        key.first = reinterpret_cast<std::uintptr_t>(keep(reinterpret_cast<const char*>(key.first), key.second));
+      update(construct_entry(key), index);
+    }
   }
 
   // Tells how much more than at the last call the states hold outside of themselves that keys were added to. What is
@@ -367,6 +379,15 @@ class Table {
   static constexpr std::uint64_t kPartBytesMax = 1U << 20;
   static constexpr std::uint64_t kPartBytesMin = 16U << 10;
 
+  // After so many keys, several times what a hot table holds, it is judged whether two of three fell out of the hot
+  // table, by the blocks they filled; the next so many then go by it.
+  static constexpr std::uint64_t kJudgedKeys = std::uint64_t{256} << 10;
+  static constexpr std::uint64_t kBypassedKeys = 16 * kJudgedKeys;
+
+  // A work part's next entries, whose memory is asked for as one is written: there are more parts than the processor
+  // foresees by itself. Behind a block's end this is of no use and no harm.
+  static constexpr std::uint64_t kWriteAhead = 192 / sizeof(Entry) + 1;
+
   static constexpr std::uint64_t kFoldAhead = 16;  // entries whose slots are asked for ahead; more are alike
 
   static constexpr std::uint64_t kPackedEntryBytesMax =
@@ -395,17 +416,40 @@ class Table {
     return kept;
   }
 
+  // Takes the state as bytes.
   void append(const EncodedKey& key, F& state) {
     Log& log = log_[key.meta >> (64 - kLog2WorkParts)];
     if (log.next == log.end) [[unlikely]]
       next_block(log);
-    new (static_cast<void*>(log.next++)) Entry{key, std::move(state)};
+    Entry* entry = log.next++;
+    __builtin_prefetch(entry + kWriteAhead, 1);
+    entry->key = key;
+    std::memcpy(static_cast<void*>(&entry->state), static_cast<const void*>(&state), sizeof(F));
+  }
+
+  // An entry with the identity for a state.
+  F& construct_entry(const EncodedKey& key) {
+    Log& log = log_[key.meta >> (64 - kLog2WorkParts)];
+    if (log.next == log.end) [[unlikely]]
+      next_block(log);
+    Entry* entry = log.next++;
+    __builtin_prefetch(entry + kWriteAhead, 1);
+    entry->key = key;
+    return *std::construct_at(&entry->state);
+  }
+
+  // Whether keys come again so seldom that the hot table only costs: if so, they go to the log for a while.
+  [[gnu::noinline]] void judge() {
+    if (fallen_entries_ > judged_keys_ / 3 * 2) bypass_keys_left_ = kBypassedKeys;
+    judged_keys_ = 0;
+    fallen_entries_ = 0;
   }
 
   [[gnu::noinline]] void next_block(Log& log) {
     if (log_bytes_ >= kLogBytesMax && log.last != nullptr && !absorbing_) absorb_needed_ = true;
     auto* block = static_cast<Block*>(log_blocks_.take(sizeof(Block), 64));
     log_bytes_ += sizeof(Block);
+    if (log.last != nullptr) fallen_entries_ += kBlockEntries;
     log.close();
     block->next = nullptr;
     (log.first == nullptr ? log.first : log.last->next) = block;
@@ -483,9 +527,7 @@ class Table {
       for (std::uint64_t at = entry.key.meta >> 5;; ++at) {
         std::uint16_t& slot = slots[at % kSlots];
         if (slot == 0) {
-          // Its bytes are copied when the window is full; until then they can be fetched.
-          if ((entry.key.meta & kKeyCodeMask) == kLongKey)
-            __builtin_prefetch(reinterpret_cast<const char*>(entry.key.first));
+          prefetch_long_key(entry.key);
           entries[filled++] = &entry;
           slot = static_cast<std::uint16_t>(filled);
           return;
@@ -513,18 +555,41 @@ class Table {
                        left.second) == 0;
   }
 
+  // All its entries were taken.
+  static void clear_log(Table& from, unsigned work_part) {
+    for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) block->fill = 0;
+    from.log_[work_part].next = from.log_[work_part].last->entries;
+  }
+
+  // Its bytes are to be copied soon.
+  static void prefetch_long_key(const EncodedKey& key) {
+    if ((key.meta & kKeyCodeMask) == kLongKey) __builtin_prefetch(reinterpret_cast<const char*>(key.first));
+  }
+
   // Empties a work part of a log. Where memory is refused in the midst, what was not taken is still in it.
   void take_log(Table& from, unsigned work_part) {
     if (from.log_ == nullptr || from.log_[work_part].first == nullptr) return;
     from.log_[work_part].close();
     PartLog<F>* logs = make_parts() + work_part * kPartsPerWorkPart;
+    const auto take = [&](Entry& entry) {
+      logs[(entry.key.meta >> (64 - kLog2Parts)) % kPartsPerWorkPart].append(memory_, entry.key, entry.state);
+      entry.key.meta = 0;
+    };
+    if (from.bypass_keys_left_ != 0) {
+      // Keys seldom come again: looking for those that do costs more than their records.
+      for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) {
+        for (std::uint64_t index = 0; index < block->fill; ++index) prefetch_long_key(block->entries[index].key);
+        for (std::uint64_t index = 0; index < block->fill; ++index) {
+          if (block->entries[index].key.meta != 0) take(block->entries[index]);
+        }
+      }
+      clear_log(from, work_part);
+      for (unsigned index = 0; index < kPartsPerWorkPart; ++index) keep_small(logs[index]);
+      return;
+    }
     Window window;
     const auto take_window = [&] {
-      for (std::uint32_t index = 0; index < window.filled; ++index) {
-        Entry& entry = *window.entries[index];
-        logs[(entry.key.meta >> (64 - kLog2Parts)) % kPartsPerWorkPart].append(memory_, entry.key, entry.state);
-        entry.key.meta = 0;
-      }
+      for (std::uint32_t index = 0; index < window.filled; ++index) take(*window.entries[index]);
       window.clear();
     };
     for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) {
@@ -535,8 +600,7 @@ class Table {
       if (window.filled > Window::kEntriesMax - kBlockEntries) take_window();
     }
     take_window();
-    for (Block* block = from.log_[work_part].first; block != nullptr; block = block->next) block->fill = 0;
-    from.log_[work_part].next = from.log_[work_part].last->entries;
+    clear_log(from, work_part);
     for (unsigned index = 0; index < kPartsPerWorkPart; ++index) keep_small(logs[index]);
   }
 
@@ -653,6 +717,9 @@ class Table {
   std::uint64_t log_bytes_ = 0;
   std::uint64_t long_key_bytes_ = 0;
   std::int64_t added_heap_bytes_ = 0;  // told by charge_added()
+  std::uint64_t judged_keys_ = 0;
+  std::uint64_t fallen_entries_ = 0;    // since judged_keys_ was 0
+  std::uint64_t bypass_keys_left_ = 0;  // that go by the hot table
   bool absorb_needed_ = false;
   bool absorbing_ = false;
   std::atomic<Parts*> parts_ = nullptr;

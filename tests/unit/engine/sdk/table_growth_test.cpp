@@ -12,7 +12,9 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/unit/engine/sdk/sharding.h"
@@ -257,6 +259,84 @@ TEST(KeyedTable, AMergeThatWasRefusedMemoryGoesOnWhereItEnded) {
     }
     EXPECT_EQ(counted.bytes, 0U);
   }
+}
+
+// A block of keys, one after the other, and where they lie.
+struct KeyBlock {
+  std::string bytes;
+  std::vector<Slice> keys;
+  void add(std::string_view key) {
+    const auto begin = static_cast<std::uint32_t>(bytes.size());
+    bytes += key;
+    keys.push_back({begin, static_cast<std::uint32_t>(bytes.size())});
+  }
+  void close() { bytes.append(16, '!'); }
+};
+
+TEST(KeyedTable, KeysThatSeldomComeAgainCountTheSameBesideThoseThatDo) {
+  // Far more keys than a hot table holds, so that after the first lease they go by it; then few keys, which do too.
+  Random random(12);
+  Counts expected;
+  std::map<std::string, std::set<std::uint64_t>> expected_sets;
+  Words words;
+  Table<std::string_view, Numbers> sets;
+  Words total;
+  Table<std::string_view, Numbers> total_sets;
+  for (std::uint64_t lease = 0; lease < 4; ++lease) {
+    for (std::uint64_t batch = 0; batch < 60; ++batch) {
+      KeyBlock block;
+      for (std::uint64_t at = 0; at < 5'000; ++at) {
+        const std::uint64_t number = lease == 2 ? below(random, 20) : random() % 400'000;
+        block.add(std::string(number % 40, 'k') + std::to_string(number));
+      }
+      block.close();
+      words.update(block.bytes.data(), block.keys, [](Count& count, std::size_t) { count.add(); });
+      for (const Slice& key : block.keys) ++expected[block.bytes.substr(key.begin, key.end - key.begin)];
+      if (batch % 2 != 0) continue;
+      sets.update(block.bytes.data(), block.keys,
+                  [](Numbers& numbers, std::size_t index) { numbers.set->insert(index % 7); });
+      for (std::size_t index = 0; index < block.keys.size(); ++index) {
+        const Slice& key = block.keys[index];
+        expected_sets[block.bytes.substr(key.begin, key.end - key.begin)].insert(index % 7);
+      }
+    }
+    words.seal();
+    for (unsigned work_part = 0; work_part < Words::kWorkParts; ++work_part) total.merge(words, work_part);
+    words.reset();
+    sets.seal();
+    for (unsigned work_part = 0; work_part < Words::kWorkParts; ++work_part) total_sets.merge(sets, work_part);
+    sets.reset();
+  }
+  EXPECT_EQ(counts_of(total, 0), expected);
+  Counts sizes;
+  for (const auto& [key, numbers] : expected_sets) sizes[key] = numbers.size();
+  EXPECT_EQ(counts_of(total_sets, 0), sizes);
+}
+
+TEST(KeyedTable, AnUpdateThatThrowsAmongKeysThatSeldomComeAgainLeavesNothingBehind) {
+  CountedMemory counted;
+  {
+    Table<std::string_view, Numbers> sets(&counted.memory);
+    for (std::uint64_t batch = 0; batch < 60; ++batch) {
+      KeyBlock block;
+      for (std::uint64_t at = 0; at < 5'000; ++at) block.add("key " + std::to_string(batch * 5'000 + at));
+      block.close();
+      const auto update = [&] {
+        sets.update(block.bytes.data(), block.keys, [&](Numbers& numbers, std::size_t index) {
+          if (batch == 59 && index == 2'500) throw std::out_of_range("a bad value");
+          numbers.set->insert(index);
+        });
+      };
+      if (batch == 59) {
+        EXPECT_THROW(update(), std::out_of_range);
+      } else {
+        update();
+      }
+    }
+    sets.reset();
+    EXPECT_TRUE(counts_of(*merged(sets), 0).empty());
+  }
+  EXPECT_EQ(counted.bytes, 0U);
 }
 
 // A fold that holds much outside of itself, and tells.
