@@ -11,9 +11,13 @@
 namespace fanfold::schedule {
 namespace {
 
-constexpr uint32_t kSlotsMax = kSuspectsMax;  // of a node: what an obituary can name
-constexpr std::size_t kWatchersMax = 64;      // of a run
-constexpr std::size_t kNameBytesMax = 128;    // of a node
+constexpr uint32_t kSlotsMax = kSuspectsMax;     // of a node: what an obituary can name
+constexpr std::size_t kWatchersMax = 64;         // of a run
+constexpr uint64_t kBatchesAheadMax = 8;         // read for a watcher, and not yet sent
+constexpr std::size_t kNameBytesMax = 128;       // of a node, client, job
+constexpr std::size_t kSentenceBytesMax = 4096;  // in a list of runs
+// A specification's packed bytes: what is made of it for workers is larger, and must fit a message.
+constexpr std::size_t kSpecificationBytesMax = kMessageBytesMax / 2;
 
 std::string in_seconds(Duration span) {
   const int64_t all = span.nanoseconds / 1'000'000'000;
@@ -27,6 +31,7 @@ std::string in_seconds(Duration span) {
 struct Digest {
   uint64_t first = 0xcbf29ce484222325u;
   uint64_t second = 0x84222325cbf29ce4u;
+  std::size_t bytes = 0;
   bool operator==(const Digest&) const = default;
 };
 Digest digest_of(RunSpecification specification) {
@@ -36,6 +41,7 @@ Digest digest_of(RunSpecification specification) {
   for (const std::byte byte : encode(Submit{{}, std::move(specification)})) {
     digest.first = (digest.first ^ static_cast<uint64_t>(byte)) * 0x100000001b3u;
     digest.second = (digest.second ^ (static_cast<uint64_t>(byte) + 1)) * 0x100000001b3u;
+    digest.bytes += 1;
   }
   return digest;
 }
@@ -298,6 +304,9 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
       node.label = label;
       node.joined = now;
       node.hello = std::move(hello);
+      for (std::string* text : {&node.hello.host, &node.hello.build, &node.hello.kernels}) {
+        *text = text->substr(0, kNameBytesMax);
+      }
       peers_[from] = Peer{Role::kNode, {}, label, {}};
       actions.push_back(SendMessage{from, Welcome{kProtocolVersion, build_}});
       actions.push_back(Note{"worker " + quoted(label) + " has joined with " + std::to_string(node.hello.slots) +
@@ -453,7 +462,15 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
     return refuse_run(ExitCode::kUsage, "run " + to_text(submit.run) +
                                             " has ended and its result has expired; submit it under another id");
   }
+  if (submit.specification.job.empty() || submit.specification.job.size() > kNameBytesMax) {
+    return refuse_run(ExitCode::kUsage, "a job has a name of 1 to " + std::to_string(kNameBytesMax) + " bytes");
+  }
   const Digest digest = digest_of(submit.specification);
+  if (digest.bytes > kSpecificationBytesMax) {
+    return refuse_run(ExitCode::kUsage, "the list of inputs takes " + std::to_string(digest.bytes >> 20) +
+                                            " MiB, a root takes " + std::to_string(kSpecificationBytesMax >> 20) +
+                                            " MiB; name folders with fewer files, or run it in parts");
+  }
   if (const RunEntry* known = find(submit.run)) {
     if (known->digest == digest) {
       actions.push_back(SendMessage{from, RunAccepted{submit.run, known->told_stage()}});
@@ -775,7 +792,9 @@ void FleetScheduler::serve(RunEntry& run, IncarnationId client, Watcher& watcher
   }
   if (!run.has_ended() || watcher.over_told) return;
   if (run.stage == Stage::kDone) {
-    for (; watcher.next < std::min(run.over.batches, watcher.allowed); ++watcher.next) {
+    // Few at a time, whatever the client allows: they are held in memory until they have left.
+    const uint64_t end = std::min({run.over.batches, watcher.allowed, watcher.sent + kBatchesAheadMax});
+    for (; watcher.next < end; ++watcher.next) {
       actions.push_back(ReadBatch{run.id, client, watcher.next});
     }
     if (watcher.sent < run.over.batches) return;
@@ -831,7 +850,7 @@ Runs FleetScheduler::list_runs(Instant now) const {
     record.stage = run.told_stage();
     record.attached = run.attached;
     record.exit_code = run.over.exit_code;
-    record.sentence = run.over.sentence;
+    record.sentence = run.over.sentence.substr(0, kSentenceBytesMax);
     record.shards = run.shards;
     record.shards_folded = run.scheduler ? run.scheduler->progress().shards_folded : run.over.shards_folded;
     record.rows = run.over.rows;

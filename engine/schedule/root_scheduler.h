@@ -211,6 +211,8 @@ struct Progress {
   uint64_t records = 0;
   uint32_t workers = 0;
   uint32_t slots = 0;
+  bool waiting = false;     // at a fleet's root: for workers, or for its turn
+  uint32_t runs_ahead = 0;  // until its turn comes
 };
 
 class RootScheduler {

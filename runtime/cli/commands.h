@@ -17,6 +17,13 @@ ExitCode run_program(const Words& words);
 // Behind the command's name.
 ExitCode run_command(const Words& words);
 ExitCode jobs_command(const Words& words);
+ExitCode root_command(const Words& words);
+ExitCode worker_command(const Words& words);
+ExitCode submit_command(const Words& words);
+ExitCode ps_command(const Words& words);
+ExitCode result_command(const Words& words);
+ExitCode cancel_command(const Words& words);
+ExitCode workers_command(const Words& words);
 ExitCode keygen_command(const Words& words);
 ExitCode print_version();
 

@@ -9,7 +9,7 @@
 
 #include "engine/quoted.h"
 #include "runtime/cli/engine_flags.h"
-#include "runtime/client/job_finder.h"
+#include "runtime/plugin/job_finder.h"
 
 namespace fanfold::cli {
 

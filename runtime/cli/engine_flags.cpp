@@ -32,6 +32,13 @@ constexpr std::array kFlags = {
     EngineFlag{"config", FlagKind::kText, "FILE",
                "read flags from this file (default: fanfold/config.toml of the user)"},
     EngineFlag{"show-config", FlagKind::kSwitch, "", "print each flag's value and where it is from, and end"},
+    EngineFlag{"root", FlagKind::kText, "tcp://HOST:PORT", "run on the fleet of this root (default: on this machine)"},
+    EngineFlag{"root-timeout", FlagKind::kText, "TIME",
+               "give up when the root does not answer for so long (default 10s)"},
+    EngineFlag{"no-worker-timeout", FlagKind::kText, "TIME",
+               "a run at a root fails without any worker for so long (default 30s)"},
+    EngineFlag{"run-id", FlagKind::kText, "ID",
+               "of a run at a root, 32 hexadecimal digits: submitted once (default: a fresh one)"},
     EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
 };
 

@@ -6,7 +6,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/cli/job_help.h"
 #include "runtime/client/job_describer.h"
-#include "runtime/client/job_finder.h"
+#include "runtime/plugin/job_finder.h"
 
 namespace fanfold::cli {
 

@@ -21,6 +21,14 @@ constexpr const char* kHelp =
     "  fanfold run JOB --help        what the job and the engine can be told\n"
     "  fanfold jobs                  the jobs there are\n"
     "  fanfold jobs describe NAME    one of them: parameters, columns, order\n"
+    "\n"
+    "  fanfold root --listen URL     a fleet's root: plans, schedules, gathers, keeps results\n"
+    "  fanfold worker --root URL     a machine or container that maps for it\n"
+    "  fanfold run ... --root URL    the same run, on that fleet\n"
+    "  fanfold submit JOB INPUT...   a run that goes on without this program; prints its id\n"
+    "  fanfold result RUN            its rows, when it is done\n"
+    "  fanfold ps | workers          the runs, the workers of a root\n"
+    "  fanfold cancel RUN            ends a run\n"
     "  fanfold keygen ROLE [NAME]    a key for a root, worker or client\n"
     "  fanfold --version             this build\n"
     "\n"
@@ -61,6 +69,13 @@ ExitCode run_program(const Words& words) {
   const Words rest(words.begin() + 1, words.end());
   if (command == "run") return run_command(rest);
   if (command == "jobs") return jobs_command(rest);
+  if (command == "root") return root_command(rest);
+  if (command == "worker") return worker_command(rest);
+  if (command == "submit") return submit_command(rest);
+  if (command == "ps") return ps_command(rest);
+  if (command == "result") return result_command(rest);
+  if (command == "cancel") return cancel_command(rest);
+  if (command == "workers") return workers_command(rest);
   if (command == "keygen") return keygen_command(rest);
   if (command == "--version" || command == "version") return print_version();
   if (command == "--help" || command == "-h" || command == "help") {

@@ -10,8 +10,9 @@
 #include "engine/quoted.h"
 #include "runtime/cli/config_file.h"
 #include "runtime/cli/engine_flags.h"
-#include "runtime/client/job_finder.h"
 #include "runtime/client/quantity.h"
+#include "runtime/plugin/job_finder.h"
+#include "runtime/transport/endpoint.h"
 
 namespace fanfold::cli {
 
@@ -233,9 +234,32 @@ Status fill_request(const Given& given, const std::vector<std::string>& words, c
     to = *value;
     return success();
   };
-  for (Status status : {text("format", request.format), text("output", request.output),
-                        text("files-from", request.files_from), text("json-summary", request.json_summary)}) {
+  for (Status status :
+       {text("format", request.format), text("output", request.output), text("files-from", request.files_from),
+        text("json-summary", request.json_summary), text("root", request.root), text("run-id", request.run_id)}) {
     if (!status) return status;
+  }
+  const auto time = [&](std::string_view name, Duration& to) -> Status {
+    const std::string* value = given.last(name);
+    if (value == nullptr) return success();
+    const Result<Duration> span = parse_time(*value, written(name));
+    if (!span) return span.failure();
+    to = *span;
+    return success();
+  };
+  for (Status status :
+       {time("root-timeout", request.root_timeout), time("no-worker-timeout", request.no_worker_timeout)}) {
+    if (!status) return status;
+  }
+  if (!request.root.empty()) {
+    if (const auto root = transport::parse_tcp(request.root, written("root")); !root) return root.failure();
+    // Of the machine's own cluster. In the environment or the file they may stand for the runs without a root.
+    for (const char* name : {"workers", "slots", "memory"}) {
+      if (given.last(name) == nullptr || written(name).substr(0, 2) != "--") continue;
+      return usage("--" + std::string(name) +
+                   " is for a run on this machine; at a root its workers have what they were "
+                   "started with");
+    }
   }
   request.files_from_zero = given.zero;
   request.sequential = given.on("sequential");

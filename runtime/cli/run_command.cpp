@@ -1,4 +1,6 @@
 // run_command.cpp: `fanfold run`: from a command line to rows in an output, a progress display and a summary.
+#include "runtime/cli/run_command.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -20,9 +22,10 @@
 #include "runtime/cli/run_arguments.h"
 #include "runtime/cli/signal_watcher.h"
 #include "runtime/client/job_describer.h"
-#include "runtime/client/job_finder.h"
+#include "runtime/client/quantity.h"
 #include "runtime/client/run_session.h"
 #include "runtime/client/summarise.h"
+#include "runtime/plugin/job_finder.h"
 #include "runtime/process/clock.h"
 
 namespace fanfold::cli {
@@ -31,15 +34,19 @@ namespace {
 
 // How often signals and the display are looked at while nothing comes.
 constexpr Duration kTurn = milliseconds(50);
+// A wait for workers, or for the run's turn, is told when it lasts.
+constexpr Duration kWaitingShown = seconds(1);
 
-ExitCode print_help(const RunRequest& request, const SignalWatcher& signals) {
+}  // namespace
+
+ExitCode print_job_help(const std::string& command, const RunRequest& request, const SignalWatcher& signals) {
   std::string job;
   if (!request.plugin_path.empty()) {
     const Result<plugin::Described> described = describe_job(request.plugin_path, signals.stopped());
     if (!described) return say(described.failure(), signals);
     job = "\n" + description_text(*described, request.plugin_path);
   }
-  std::printf("fanfold run JOB INPUT... [FLAG]...\n%s", job.c_str());
+  std::printf("fanfold %s JOB INPUT... [FLAG]...\n%s", command.c_str(), job.c_str());
   std::fputs("\nEngine flags (each also as an environment variable, FANFOLD_SHARD_BYTES for --shard-bytes)\n", stdout);
   for (const EngineFlag& flag : engine_flags()) {
     const std::string name = "--" + std::string(flag.name) + (flag.value.empty() ? "" : " ") + std::string(flag.value);
@@ -48,6 +55,8 @@ ExitCode print_help(const RunRequest& request, const SignalWatcher& signals) {
   std::printf("  %-26s  %s\n", "-0", "entries of --files-from end in a zero byte instead of a newline");
   return ExitCode::kDone;
 }
+
+namespace {
 
 // As the file could say it.
 std::string toml_value(const EngineFlag& flag, const std::vector<std::string>& values) {
@@ -61,6 +70,8 @@ std::string toml_value(const EngineFlag& flag, const std::vector<std::string>& v
   for (const std::string& value : values) list += (list.empty() ? "" : ", ") + text(value);
   return "[" + list + "]";
 }
+
+}  // namespace
 
 ExitCode print_config(const std::vector<Setting>& settings) {
   for (const EngineFlag& flag : engine_flags()) {
@@ -91,6 +102,8 @@ JobSource job_source(const Stopped& stopped) {
   };
   return source;
 }
+
+namespace {
 
 std::vector<FileIdentity> identities_of(const std::vector<Source>& sources) {
   std::vector<FileIdentity> identities;
@@ -158,10 +171,10 @@ class Run {
         progress_(standard_error_, progress_style(request.quiet, StandardError::is_terminal(), std::getenv("TERM")),
                   process::now()) {}
 
-  ExitCode perform() {
+  ExitCode perform(const StartSession& start) {
     const Result<Format> format = parse_format(request_.format.empty() ? "table" : request_.format);
     if (!format) return say(format.failure());
-    Result<std::unique_ptr<RunSession>> session = start_run(request_, signals_.stopped());
+    Result<std::unique_ptr<RunSession>> session = start();
     if (!session) return end_early(session.failure());
     session_ = std::move(session).value();
     const std::vector<FileIdentity> inputs = identities_of(session_->sources());
@@ -259,6 +272,16 @@ class Run {
   void show_progress() {
     const schedule::Progress now = session_->progress();
     if (!now.running) return;
+    if (!now.waiting) waiting_since_.reset();
+    if (now.waiting && !waiting_since_) waiting_since_ = process::now();
+    if (now.waiting && !waiting_told_ && !request_.quiet && process::now() - *waiting_since_ > kWaitingShown) {
+      waiting_told_ = true;
+      progress_.clear();
+      (void)standard_error_.write(now.runs_ahead > 0
+                                      ? "waiting: " + std::to_string(now.runs_ahead) + " runs are ahead at the root\n"
+                                      : "waiting for a worker to join " + request_.root + ", for at most " +
+                                            human_seconds(request_.no_worker_timeout.seconds()) + "\n");
+    }
     progress_.update({now.shards_awarded, now.shards, now.bytes_awarded, now.bytes, now.finishing}, process::now(),
                      StandardError::columns());
   }
@@ -275,17 +298,23 @@ class Run {
   std::unique_ptr<RunSession> session_;
   std::unique_ptr<OutputFile> summary_file_;
   bool cancel_sent_ = false;
+  std::optional<Instant> waiting_since_;
+  bool waiting_told_ = false;
 };
 
 }  // namespace
+
+ExitCode show_run(const RunRequest& request, SignalWatcher& signals, const StartSession& start) {
+  return Run(request, signals).perform(start);
+}
 
 ExitCode run_command(const Words& words) {
   SignalWatcher signals;
   Result<RunArguments> arguments = parse_run(words, job_source(signals.stopped()));
   if (!arguments) return say(arguments.failure(), signals);
-  if (arguments->help) return print_help(arguments->request, signals);
+  if (arguments->help) return print_job_help("run", arguments->request, signals);
   if (arguments->show_config) return print_config(arguments->settings);
-  return Run(arguments->request, signals).perform();
+  return show_run(arguments->request, signals, [&] { return start_run(arguments->request, signals.stopped()); });
 }
 
 }  // namespace fanfold::cli

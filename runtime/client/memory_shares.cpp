@@ -71,6 +71,15 @@ std::uint32_t default_slots(const MemoryBudget& budget, std::uint32_t cpus, std:
   return slots;
 }
 
+std::uint64_t worker_account(std::uint64_t process_bytes, std::uint32_t slots) {
+  const std::uint64_t aside = kWorkerBytes + slots * kSlotBytes;
+  return std::max(process_bytes - std::min(process_bytes, aside), kShareBytesLeast);
+}
+
+std::uint64_t gatherer_account(std::uint64_t process_bytes) {
+  return std::max(process_bytes - std::min(process_bytes, kGathererBytes), kShareBytesLeast);
+}
+
 Result<std::uint64_t> twin_memory(const MemoryBudget& budget) {
   constexpr std::uint64_t kAside = kRootBytes + kTwinBytes;
   if (budget.bytes < kAside + kShareBytesLeast) {

@@ -30,6 +30,10 @@ struct MemoryBudget {
 // The slots of each worker where the user does not say: a slot a core, shared out over the workers, but no more than
 // there is memory for; one at least.
 [[nodiscard]] std::uint32_t default_slots(const MemoryBudget& budget, std::uint32_t cpus, std::uint32_t workers);
+// At a fleet's root and workers a process has its share of its machine's memory: what it may account for, at least what
+// the tables of one shard take.
+[[nodiscard]] std::uint64_t worker_account(std::uint64_t process_bytes, std::uint32_t slots);
+[[nodiscard]] std::uint64_t gatherer_account(std::uint64_t process_bytes);
 // The same for the twin, which is one process beside the client.
 [[nodiscard]] Result<std::uint64_t> twin_memory(const MemoryBudget& budget);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -94,6 +95,24 @@ Result<std::uint64_t> parse_size(std::string_view text, std::string_view what) {
     return refused("which could mean powers of 1000 or of 1024");
   }
   return refused("whose unit is not known");
+}
+
+Result<Duration> parse_time(std::string_view text, std::string_view what) {
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(text.data() + text.size() - parsed.ptr));
+  const std::int64_t factor = unit == "ms"                  ? 1'000'000
+                              : unit.empty() || unit == "s" ? 1'000'000'000
+                              : unit == "m"                 ? 60'000'000'000
+                              : unit == "h"                 ? 3'600'000'000'000
+                                                            : 0;
+  constexpr std::uint64_t kYear = std::uint64_t{365} * 24 * 3600;
+  if (parsed.ec != std::errc() || factor == 0 || number == 0 || number > kYear) {
+    return Failure{ExitCode::kUsage, std::string(what) + " takes a time such as 500ms, 30s, 5m or 1h, not " +
+                                         fanfold::quoted(std::string(text))};
+  }
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max() / factor / 4;
+  return Duration{std::min(static_cast<std::int64_t>(number), most) * factor};
 }
 
 std::string human_bytes(std::uint64_t bytes) {

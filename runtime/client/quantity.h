@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/failure.h"
+#include "engine/instant.h"
 
 namespace fanfold {
 
@@ -13,6 +14,9 @@ namespace fanfold {
 // 1024) or KB, MB, GB, TB (powers of 1000), in any case. Exit 2 for anything else; `what` names the flag
 // in the sentence.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text, std::string_view what);
+
+// "30", "30s", "500ms", "5m", "1h": a span of time; a number alone is seconds. Exit 2 for anything else, and for 0.
+[[nodiscard]] Result<Duration> parse_time(std::string_view text, std::string_view what);
 
 // Powers of 1000, three digits: "0 B", "999 B", "1.30 GB".
 [[nodiscard]] std::string human_bytes(std::uint64_t bytes);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/instant.h"
+
 namespace fanfold {
 
 struct RunRequest {
@@ -29,6 +31,11 @@ struct RunRequest {
   bool allow_growth = false;
   bool whole_sources = false;  // each source is one shard: a parameter of the job asked for it
   bool sequential = false;
+
+  std::string root = {};    // of a fleet; empty: an embedded cluster
+  std::string run_id = {};  // at that root; empty: a fresh one
+  Duration root_timeout = seconds(10);
+  Duration no_worker_timeout = seconds(30);
 
   std::string format = {};  // table, csv, json, jsonl; empty: table on a terminal or not
   std::string output = {};  // empty: standard output

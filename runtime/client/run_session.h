@@ -15,6 +15,7 @@
 #include "engine/protocol/row_batch.h"
 #include "engine/protocol/schema.h"
 #include "engine/schedule/root_scheduler.h"
+#include "runtime/client/input_expansion.h"
 #include "runtime/client/run_request.h"
 #include "runtime/client/spool.h"
 
@@ -33,6 +34,7 @@ struct ResultRows {
 // Nothing follows.
 struct RunResult {
   RunId run;
+  std::string job;  // of a run at a fleet's root
   ExitCode code = ExitCode::kDone;
   std::string sentence;  // empty when done
   std::uint64_t rows = 0;
@@ -60,6 +62,8 @@ class RunSession {
   [[nodiscard]] virtual const std::vector<Source>& sources() const = 0;
 };
 
+// Expands the inputs of a request.
+Result<ExpandedInput> expand_for(const RunRequest& request, const Stopped& stopped);
 // Expands the inputs, plans, and starts the run. `stopped` ends the expansion early (exit 130).
 Result<std::unique_ptr<RunSession>> start_run(const RunRequest& request, const Stopped& stopped);
 

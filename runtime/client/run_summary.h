@@ -19,7 +19,7 @@ struct SlotSeconds {
 };
 
 struct ProcessSummary {
-  std::string role;  // "root", "gatherer", "worker"
+  std::string role;  // "root", "client" of a fleet's root, "gatherer", "worker", "supervisor"
   std::int64_t pid = 0;
   std::uint64_t peak_rss_bytes = 0;
 };

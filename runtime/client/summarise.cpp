@@ -12,7 +12,7 @@ RunSummary summarise(const RunRequest& request, const RunResult& result) {
   const schedule::RunStatistics& statistics = result.statistics;
   RunSummary summary;
   summary.run_id = to_text(result.run);
-  summary.job = request.job;
+  summary.job = request.job.empty() ? result.job : request.job;
   // Without a ledger the run was not done: then all that is known is what leases reported.
   summary.bytes = result.ledger ? result.ledger->bytes() : statistics.bytes;
   summary.records = result.ledger ? result.ledger->records() : statistics.records;
@@ -47,7 +47,8 @@ RunSummary summarise(const RunRequest& request, const RunResult& result) {
     slots.merge += process.slot_times.merge.seconds();
     slots.finish += process.slot_times.finish.seconds();
   }
-  summary.processes.insert(summary.processes.begin(), {"root", getpid(), peak_rss_bytes()});
+  summary.processes.insert(summary.processes.begin(),
+                           {request.root.empty() ? "root" : "client", getpid(), peak_rss_bytes()});
   const double all = summary.wall_seconds * result.slots;
   const double busy = slots.read_map + slots.seal_pack + slots.wire + slots.merge + slots.finish;
   // While the gatherer finishes, all slots wait for it.

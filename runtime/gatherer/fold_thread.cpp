@@ -9,6 +9,7 @@
 #include "engine/protocol/row_batch.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/bundle_checksum.h"
+#include "runtime/plugin/plugin_choice.h"
 #include "runtime/process/clock.h"
 
 namespace fanfold::gatherer {
@@ -155,7 +156,13 @@ void FoldThread::do_open(const OpenRun& open) {
   result_limit_ = open.result_limit;
   FoldPosition& at = options_.positions[0];
   at.phase.store(static_cast<std::uint32_t>(Phase::kLoad));
-  Result<std::unique_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(open.plugin_path, options_.kernels);
+  std::string path = open.plugin_path;
+  if (path.empty()) {
+    Result<std::string> chosen = plugin::choose_plugin(open.job, open.plugin_hash, options_.plugin_folders);
+    if (!chosen) return fail(cause_of(CauseKind::kUsage, Phase::kLoad, chosen.failure().sentence));
+    path = std::move(chosen).value();
+  }
+  Result<std::unique_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(path, options_.kernels);
   if (!loaded) return fail(cause_of(CauseKind::kUsage, Phase::kLoad, loaded.failure().sentence));
   plugin_ = std::move(loaded).value();
   at.phase.store(static_cast<std::uint32_t>(Phase::kOpen));

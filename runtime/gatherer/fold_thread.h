@@ -37,7 +37,8 @@ using Answer = std::variant<staging::Event, RowsReady>;
 struct FoldOptions {
   std::uint32_t threads = 1;
   fanfold_kernels kernels = FANFOLD_KERNELS_PORTABLE;
-  FoldPosition* positions = nullptr;  // one a thread
+  FoldPosition* positions = nullptr;             // one a thread
+  std::vector<std::string> plugin_folders = {};  // where it looks for a job whose path the root does not say
 };
 
 class FoldThread {

@@ -183,6 +183,11 @@ class Gatherer {
   bool terminated_ = false;
 };
 
+// Where workers connect: at `host`, if they cannot at the address bound.
+std::string announced_address(const std::string& bound, const std::string& host) {
+  return host.empty() ? bound : "tcp://" + host + bound.substr(bound.rfind(':'));
+}
+
 }  // namespace
 
 int gatherer_main(int argc, char** argv) {
@@ -209,6 +214,7 @@ int gatherer_main(int argc, char** argv) {
   FoldOptions options;
   options.threads = static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>(arguments.number("threads"), 1, std::uint64_t{kFoldThreadsMax}));
+  options.plugin_folders = process::lines_of(arguments.text("plugins"));
   options.kernels = plugin::kernels_named(arguments.text("kernels"));
   void* positions = mmap(nullptr, sizeof(FoldPosition) * kFoldThreadsMax, PROT_READ | PROT_WRITE, MAP_SHARED,
                          static_cast<int>(arguments.number("positions")), 0);
@@ -221,8 +227,10 @@ int gatherer_main(int argc, char** argv) {
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
     // A run that has ended meanwhile took its folder with it: nothing to complain of.
-    const std::string socket = arguments.text("listen").substr(std::string_view("ipc://").size());
-    const bool folder_gone = access(socket.substr(0, socket.rfind('/')).c_str(), F_OK) != 0;
+    const std::string& endpoint = arguments.text("listen");
+    constexpr std::string_view kIpc = "ipc://";
+    const std::string socket = endpoint.starts_with(kIpc) ? endpoint.substr(kIpc.size()) : "/";
+    const bool folder_gone = access(socket.substr(0, socket.rfind('/') + 1).c_str(), F_OK) != 0;
     if (folder_gone || getppid() != parent) return end(0);
     std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
     return end(static_cast<int>(failure->code));
@@ -233,7 +241,8 @@ int gatherer_main(int argc, char** argv) {
   hello.kernels = arguments.text("kernels");
   hello.pid = static_cast<std::uint64_t>(getpid());
   hello.slots = options.threads;
-  hello.address = listener->endpoint();
+  hello.address = announced_address(listener->endpoint(), arguments.text("announce"));
+  (void)from_text(arguments.text("run"), hello.run);
   Gatherer gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
                     process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor);
   const int status = gatherer.run();

@@ -2,10 +2,12 @@
 // say is written by our own code: a word that is missing is an assertion, not a usage error.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine/assertion.h"
 
@@ -38,5 +40,21 @@ class RoleArguments {
  private:
   std::map<std::string, std::string> words_;
 };
+
+// A list in one word, and back: none of ours has a line's end in it.
+inline std::string joined(const std::vector<std::string>& texts) {
+  std::string word;
+  for (const std::string& text : texts) word += (word.empty() ? "" : "\n") + text;
+  return word;
+}
+inline std::vector<std::string> lines_of(const std::string& word) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::size_t end = std::min(word.find('\n', at), word.size());
+    lines.push_back(word.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
 
 }  // namespace fanfold::process

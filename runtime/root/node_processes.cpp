@@ -19,9 +19,15 @@ constexpr std::uint32_t kWorkerStartsMax = 5;
 }  // namespace
 
 Result<NodeProcesses> NodeProcesses::make(NodeOptions options) {
-  Result<FoldPositions> positions = FoldPositions::make();
-  if (!positions) return positions.failure();
-  return NodeProcesses(std::move(options), std::move(positions).value());
+  GathererOptions gathering;
+  gathering.root = options.endpoint;
+  gathering.folder = options.folder;
+  gathering.threads = options.gatherer_threads;
+  gathering.memory_bytes = options.gatherer_memory_bytes;
+  gathering.kernels = options.kernels;
+  Result<GathererProcess> gatherer = GathererProcess::make(std::move(gathering));
+  if (!gatherer) return gatherer.failure();
+  return NodeProcesses(std::move(options), std::move(gatherer).value());
 }
 
 Status NodeProcesses::start(WorkerProcess& worker, std::size_t index) {
@@ -30,7 +36,8 @@ Status NodeProcesses::start(WorkerProcess& worker, std::size_t index) {
   worker.starts += 1;
   Result<process::ChildProcess> child = process::ChildProcess::start(
       {"internal-worker", "root=" + options_.endpoint, "name=" + worker.name, "slots=" + std::to_string(options_.slots),
-       "kernels=" + options_.kernels, "folder=" + options_.folder, "parent=" + std::to_string(getpid())});
+       "kernels=" + options_.kernels, "folder=" + options_.folder, "parent=" + std::to_string(getpid()),
+       "run=", "memory=0", "plugins=", "path-map="});
   if (!child) return child.failure();
   worker.child = std::move(child).value();
   return success();
@@ -45,24 +52,7 @@ Status NodeProcesses::start_workers() {
 }
 
 std::vector<schedule::Event> NodeProcesses::start_gatherer(std::uint32_t life) {
-  gatherer_.reset();
-  gatherer_life_ = life;
-  positions_.clear();
-  constexpr int kPositionsInChild = 3;
-  const std::string name = "gatherer-" + std::to_string(life);
-  Result<process::ChildProcess> child = process::ChildProcess::start(
-      {"internal-gatherer", "root=" + options_.endpoint, "listen=ipc://" + options_.folder + "/" + name, "name=" + name,
-       "threads=" + std::to_string(options_.gatherer_threads), "kernels=" + options_.kernels,
-       "memory=" + std::to_string(options_.gatherer_memory_bytes), "positions=" + std::to_string(kPositionsInChild),
-       "folder=" + options_.folder, "parent=" + std::to_string(getpid())},
-      {{positions_.descriptor(), kPositionsInChild}});
-  if (!child) {
-    Cause cause;
-    cause.kind = CauseKind::kInternal;
-    cause.message = child.failure().sentence;
-    return {schedule::GathererDied{life, std::move(cause)}};
-  }
-  gatherer_ = std::move(child).value();
+  if (std::optional<Cause> cause = gatherer_.start(life)) return {schedule::GathererDied{life, std::move(*cause)}};
   return {};
 }
 
@@ -71,7 +61,7 @@ std::vector<int> NodeProcesses::descriptors() const {
   for (const WorkerProcess& worker : workers_) {
     if (worker.child) descriptors.push_back(worker.child->descriptor());
   }
-  if (gatherer_) descriptors.push_back(gatherer_->descriptor());
+  if (const std::optional<int> descriptor = gatherer_.descriptor()) descriptors.push_back(*descriptor);
   return descriptors;
 }
 
@@ -96,12 +86,9 @@ std::vector<schedule::Event> NodeProcesses::collect() {
   if (!any_left && !workers_.empty() && !last_end.empty()) {
     events.push_back(schedule::NoMoreWorkers{"no worker process can be kept alive: the last one was " + last_end});
   }
-  if (gatherer_) {
-    if (std::optional<Cause> cause = gatherer_->ended()) {
-      gatherer_.reset();
-      positions_.explain(*cause);
-      events.push_back(schedule::GathererDied{gatherer_life_, std::move(*cause)});
-    }
+  const std::uint32_t life = gatherer_.life();
+  if (std::optional<Cause> cause = gatherer_.collect()) {
+    events.push_back(schedule::GathererDied{life, std::move(*cause)});
   }
   return events;
 }
@@ -122,7 +109,7 @@ std::vector<schedule::ProcessStatistics> NodeProcesses::supervisors() const {
 void NodeProcesses::end_all(Duration wait) {
   // Killed at once, and before the workers remove the folder of its socket: what it still does, says or waits for
   // (a root that does not listen any more) is of no use to anybody.
-  gatherer_.reset();
+  gatherer_.kill();
   for (const WorkerProcess& worker : workers_) {
     if (worker.child) worker.child->signal(SIGTERM);
   }

@@ -10,7 +10,7 @@
 
 #include "engine/schedule/root_scheduler.h"
 #include "runtime/process/child_process.h"
-#include "runtime/root/fold_positions.h"
+#include "runtime/root/gatherer_process.h"
 
 namespace fanfold::root {
 
@@ -49,15 +49,13 @@ class NodeProcesses {
     std::optional<process::ChildProcess> child;
     std::uint32_t starts = 0;
   };
-  NodeProcesses(NodeOptions options, FoldPositions positions)
-      : options_(std::move(options)), positions_(std::move(positions)) {}
+  NodeProcesses(NodeOptions options, GathererProcess gatherer)
+      : options_(std::move(options)), gatherer_(std::move(gatherer)) {}
   Status start(WorkerProcess& worker, std::size_t index);
 
   NodeOptions options_;
-  FoldPositions positions_;
+  GathererProcess gatherer_;
   std::vector<WorkerProcess> workers_;
-  std::optional<process::ChildProcess> gatherer_;
-  std::uint32_t gatherer_life_ = 0;
 };
 
 }  // namespace fanfold::root

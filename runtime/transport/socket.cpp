@@ -184,6 +184,10 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
                      "cannot listen at " + endpoint +
                          ": the path is too long for a socket's name; set TMPDIR to a shorter folder"};
     }
+    if (endpoint.starts_with("tcp://")) {
+      return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error) +
+                                                 "; choose another port or address, or stop what uses it"};
+    }
     return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error) +
                                                "; set TMPDIR to a folder in which sockets can be made"};
   }

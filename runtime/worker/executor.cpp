@@ -19,9 +19,10 @@
 #include "runtime/client/machine/machine.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
+#include "runtime/process/whereabouts.h"
+#include "runtime/transport/peer_link.h"
 #include "runtime/transport/poller.h"
 #include "runtime/worker/crash_marks.h"
-#include "runtime/worker/peer_link.h"
 #include "runtime/worker/run_work.h"
 #include "runtime/worker/slot.h"
 
@@ -64,39 +65,29 @@ class Reports {
 // Opening the job, as work for whichever slot is idle.
 class OpenWork : public SharedWork {
  public:
-  OpenWork(OpenRun open, std::string kernels, SlotPage& page, plugin::MemoryPool& pool, Reports& reports)
-      : SharedWork(1),
-        open_(std::move(open)),
-        kernels_(std::move(kernels)),
-        page_(page),
-        pool_(pool),
-        reports_(reports) {}
+  OpenWork(OpenRun open, const WorkerConfig& config, SlotPage& page, plugin::MemoryPool& pool, Reports& reports)
+      : SharedWork(1), open_(std::move(open)), config_(config), page_(page), pool_(pool), reports_(reports) {}
 
  private:
   void do_piece(std::uint32_t, std::uint32_t slot) override {
     SlotCell& cell = page_.cell(slot);
-    JobReport report{RunWork::open(open_, kernels_, page_, cell, pool_)};
+    JobReport report{RunWork::open(open_, config_, page_, cell, pool_)};
     cell.enter(Phase::kNone);
     reports_.put(std::move(report));
   }
   void finish(std::uint32_t) override {}
 
   OpenRun open_;
-  std::string kernels_;
+  const WorkerConfig& config_;
   SlotPage& page_;
   plugin::MemoryPool& pool_;
   Reports& reports_;
 };
 
-std::string host_name() {
-  char name[256] = "";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
 class Executor {
  public:
-  Executor(const WorkerConfig& config, SlotPage& page, PeerLink root, transport::Context& context, Hello hello)
+  Executor(const WorkerConfig& config, SlotPage& page, transport::PeerLink root, transport::Context& context,
+           Hello hello)
       : config_(config),
         page_(page),
         context_(context),
@@ -128,7 +119,7 @@ class Executor {
  private:
   struct Gatherer {
     IncarnationId incarnation;
-    PeerLink link;
+    transport::PeerLink link;
   };
 
   [[noreturn]] void leave(ExecutorStatus status) {
@@ -147,10 +138,12 @@ class Executor {
   }
 
   void receive() {
-    for (Message& message : root_.receive(process::now())) step(RootSaid{std::move(message)});
+    for (auto& received : root_.receive(process::now())) step(RootSaid{std::move(received.message)});
     if (!gatherer_) return;
     const IncarnationId from = gatherer_->incarnation;
-    for (Message& message : gatherer_->link.receive(process::now())) step(GathererSaid{from, std::move(message)});
+    for (auto& received : gatherer_->link.receive(process::now())) {
+      step(GathererSaid{from, std::move(received.message)});
+    }
   }
 
   void step(Event event) {
@@ -169,8 +162,8 @@ class Executor {
 
   void perform(ConnectGatherer& connect) {
     gatherer_.reset();
-    auto link = PeerLink::connect(context_, connect.gatherer.address, epoch_of(connect.gatherer.incarnation),
-                                  page_.incarnation(), process::now());
+    auto link = transport::PeerLink::connect(context_, connect.gatherer.address, epoch_of(connect.gatherer.incarnation),
+                                             page_.incarnation(), process::now());
     if (link) {
       gatherer_.emplace(Gatherer{connect.gatherer.incarnation, std::move(link).value()});
     } else {
@@ -188,7 +181,7 @@ class Executor {
     opening_ = true;
     opening_run_ = open.open.run;
     run_begin_ = process::now();
-    slots_.share(std::make_shared<OpenWork>(std::move(open.open), config_.kernels, page_, pool_, reports_));
+    slots_.share(std::make_shared<OpenWork>(std::move(open.open), config_, page_, pool_, reports_));
   }
 
   void perform(StartLease& start) {
@@ -341,7 +334,7 @@ class Executor {
   const WorkerConfig& config_;
   SlotPage& page_;
   transport::Context& context_;
-  PeerLink root_;
+  transport::PeerLink root_;
   std::optional<Gatherer> gatherer_;
   transport::Poller poller_;
   Reports reports_;
@@ -377,15 +370,17 @@ void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obit
   Hello hello;
   hello.role = Role::kWorker;
   hello.name = config.name;
-  hello.host = host_name();
+  hello.host = process::host_name();
   hello.build = std::string(build_info().version);
   hello.kernels = config.kernels;
   hello.pid = static_cast<std::uint64_t>(getpid());
   hello.slots = page.slots();
   hello.obituary = std::move(obituary);
+  hello.run = config.run;
+  hello.memory_bytes = config.memory_bytes;
   // Never freed: the process ends by _exit, with slots at work.
   auto* context = new transport::Context;
-  auto root = PeerLink::connect(*context, config.root, {}, page.incarnation(), process::now());
+  auto root = transport::PeerLink::connect(*context, config.root, {}, page.incarnation(), process::now());
   if (!root) {
     std::fprintf(stderr, "fanfold: worker %s: %s\n", config.name.c_str(), root.failure().sentence.c_str());
     page.set_leaving();

@@ -8,7 +8,9 @@
 #include "engine/quoted.h"
 #include "runtime/plugin/bundle_checksum.h"
 #include "runtime/plugin/content_hash.h"
+#include "runtime/plugin/plugin_choice.h"
 #include "runtime/process/clock.h"
+#include "runtime/process/whereabouts.h"
 
 namespace fanfold::worker {
 
@@ -37,22 +39,26 @@ Cause job_cause(Phase phase, std::int32_t status, const plugin::MemoryAccount& a
 
 }  // namespace
 
-std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open, const std::string& kernels,
+std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open, const WorkerConfig& config,
                                                             SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool) {
   cell.enter(Phase::kLoad);
-  if (!open.plugin_hash.empty()) {
-    const Result<std::string> hash = plugin::content_hash(open.plugin_path);
+  std::string path = open.plugin_path;
+  if (path.empty()) {
+    Result<std::string> chosen = plugin::choose_plugin(open.job, open.plugin_hash, config.plugin_folders);
+    if (!chosen) return cause_of(chosen.failure(), Phase::kLoad);
+    path = std::move(chosen).value();
+  } else if (!open.plugin_hash.empty()) {
+    const Result<std::string> hash = plugin::content_hash(path);
     if (!hash) return cause_of(hash.failure(), Phase::kLoad);
     if (*hash != open.plugin_hash) {
-      return cause_of({ExitCode::kUsage, "the plugin " + quoted(open.plugin_path) +
+      return cause_of({ExitCode::kUsage, "the plugin " + quoted(path) +
                                              " on the worker is not the one the client has; install the same "
                                              "file on every machine"},
                       Phase::kLoad);
     }
   }
   std::unique_ptr<RunWork> work(new RunWork(page, pool));
-  auto loaded =
-      plugin::Plugin::load(open.plugin_path, plugin::kernels_named(open.kernels.empty() ? kernels : open.kernels));
+  auto loaded = plugin::Plugin::load(path, plugin::kernels_named(open.kernels.empty() ? config.kernels : open.kernels));
   if (!loaded) return cause_of(loaded.failure(), Phase::kLoad);
   work->plugin_ = std::move(loaded).value();
 
@@ -78,6 +84,8 @@ std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open,
   ReadOptions options;
   if (open.record_bytes_max != 0) options.record_bytes_max = open.record_bytes_max;
   options.allow_growth = open.allow_growth;
+  options.path_map = config.path_map;
+  if (!config.run.empty()) options.reader = "user " + process::user_name() + " on host " + process::host_name();
   for (std::uint32_t slot = 0; slot < page.slots(); ++slot) {
     work->mappers_.push_back(std::make_unique<LeaseMapper>(*work->instance_, work->plan_, options, page.cell(slot),
                                                            work->stops_[slot].word));

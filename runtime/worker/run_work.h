@@ -18,6 +18,7 @@
 #include "runtime/worker/bundle.h"
 #include "runtime/worker/lease_mapper.h"
 #include "runtime/worker/slot_partial.h"
+#include "runtime/worker/supervisor.h"
 
 namespace fanfold::worker {
 
@@ -38,7 +39,7 @@ inline constexpr std::uint64_t kPartialHardBytesLeast = std::uint64_t{4} << 20;
 class RunWork {
  public:
   // Loads and opens the job. User code, so on a slot's thread: `cell` tells the phase.
-  static std::variant<std::unique_ptr<RunWork>, Cause> open(const OpenRun& open, const std::string& kernels,
+  static std::variant<std::unique_ptr<RunWork>, Cause> open(const OpenRun& open, const WorkerConfig& config,
                                                             SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool);
   RunWork(const RunWork&) = delete;
   RunWork& operator=(const RunWork&) = delete;

@@ -143,6 +143,11 @@ int worker_main(int argc, char** argv) {
   config.slots = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(arguments.number("slots"), 1, kSuspectsMax));
   config.kernels = arguments.text("kernels");
   config.folder = arguments.text("folder");
+  (void)from_text(arguments.text("run"), config.run);
+  config.memory_bytes = arguments.number("memory");
+  config.plugin_folders = process::lines_of(arguments.text("plugins"));
+  const std::vector<std::string> paths = process::lines_of(arguments.text("path-map"));
+  for (std::size_t at = 0; at + 1 < paths.size(); at += 2) config.path_map.push_back({paths[at], paths[at + 1]});
   config.parent = static_cast<pid_t>(arguments.number("parent"));
   // Taken by sigwaitinfo: blocked from the start, so that none is lost.
   sigset_t taken;

@@ -7,6 +7,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "engine/protocol/identity.h"
+#include "runtime/worker/reading/input_file.h"
 
 namespace fanfold::worker {
 
@@ -14,8 +18,12 @@ struct WorkerConfig {
   std::string root;  // endpoint
   std::string name;  // the same for every incarnation
   std::uint32_t slots = 1;
-  std::string kernels;  // portable, avx2, avx512
-  std::string folder;   // of the run: removed when the parent is gone
+  std::string kernels;                      // portable, avx2, avx512
+  std::string folder;                       // of the run: removed when the parent is gone; empty: none
+  RunId run;                                // of a fleet's worker, which serves that run alone
+  std::uint64_t memory_bytes = 0;           // that it may use; 0: as the root says
+  std::vector<std::string> plugin_folders;  // where it looks for a job whose path the root does not say
+  std::vector<PathMapping> path_map;        // where it has what clients call otherwise
   pid_t parent = 0;
 };
 
@@ -26,7 +34,8 @@ enum class ExecutorStatus : int {
   kRefused = 82,    // the root does not take this worker
 };
 
-// `fanfold internal-worker`: root=ENDPOINT name=NAME slots=N kernels=LEVEL folder=FOLDER parent=PID. Ends with
+// `fanfold internal-worker`: root=ENDPOINT name=NAME slots=N kernels=LEVEL folder=FOLDER parent=PID run=ID
+// memory=BYTES plugins=FOLDERS path-map=PAIRS (joined by line ends). Ends with
 // its parent, or when the root refuses it.
 int worker_main(int argc, char** argv);
 

@@ -2,6 +2,7 @@
 // computed with a pencil; with many keys it is the heaviest load on merging.
 #include <fanfold/sum.h>
 #include <fanfold/tuple.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdint>
@@ -14,9 +15,11 @@ struct Numbers {
   using Partial = fanfold::Table<std::uint64_t, fanfold::Tuple<fanfold::Count, fanfold::Sum<std::int64_t>>>;
 
   std::uint64_t modulus = 1;
+  std::int64_t milliseconds = 0;
 
   static void parameters(fanfold::Parameters<Numbers>& parameters) {
     parameters.integer("modulus", &Numbers::modulus, 1, INT64_MAX, "Numbers are grouped by what this leaves of them.");
+    parameters.integer("milliseconds", &Numbers::milliseconds, 0, 60'000, "How long each shard takes at least.");
   }
 
   void schema(fanfold::SchemaBuilder& schema) const {
@@ -27,6 +30,7 @@ struct Numbers {
   }
 
   void map(const fanfold::Shard& shard, Partial& partial) const {
+    if (milliseconds != 0) usleep(static_cast<useconds_t>(milliseconds * 1000));
     if (shard.is_range()) {
       for (std::int64_t number = shard.begin(); number != shard.end(); ++number) add(number, partial);
       shard.count_records(static_cast<std::uint64_t>(shard.end()) - static_cast<std::uint64_t>(shard.begin()));

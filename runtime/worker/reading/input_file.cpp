@@ -48,7 +48,8 @@ std::string display_name(const Source& source) {
   return source.name == "-" ? std::string("standard input") : quoted(source.name);
 }
 
-Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMapping>& mappings, bool allow_growth) {
+Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMapping>& mappings, bool allow_growth,
+                                  const std::string& reader) {
   const std::string path = map_path(source.path, mappings);
   int descriptor = -1;
   // O_NONBLOCK: a pipe that has taken the file's place since must not block the open.
@@ -58,6 +59,7 @@ Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMa
     const int error = errno;
     std::string sentence = "cannot open " + display_name(source);
     if (path != source.name) sentence += " as " + quoted(path);
+    if (!reader.empty()) sentence += ", as " + reader;
     sentence += std::string(": ") + std::strerror(error) + ". ";
     if (error == ENOENT || error == ENOTDIR) {
       sentence +=

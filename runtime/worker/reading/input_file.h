@@ -28,7 +28,9 @@ struct PathMapping {
 class InputFile {
  public:
   // `source` outlives the file. With allow_growth a file may have become longer and newer than planned.
-  static Result<InputFile> open(const Source& source, const std::vector<PathMapping>& mappings, bool allow_growth);
+  // `reader`: who reads where, for the sentence, if that is worth saying.
+  static Result<InputFile> open(const Source& source, const std::vector<PathMapping>& mappings, bool allow_growth,
+                                const std::string& reader = {});
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();

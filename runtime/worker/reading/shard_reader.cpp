@@ -70,7 +70,7 @@ Status ShardReader::leave_source() {
 
 Status ShardReader::switch_to(const Source& source, uint32_t number) {
   if (Status status = leave_source(); !status) return status;
-  Result<InputFile> file = InputFile::open(source, options_.path_map, options_.allow_growth);
+  Result<InputFile> file = InputFile::open(source, options_.path_map, options_.allow_growth, options_.reader);
   if (!file) return file.failure();
   file_.emplace(std::move(file).value());
   source_ = &source;

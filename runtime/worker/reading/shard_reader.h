@@ -41,6 +41,7 @@ struct ReadOptions {
   bool allow_growth = false;  // growing logs: the planned size is read, mtime does not matter
   bool wants_head = false;
   std::vector<PathMapping> path_map = {};
+  std::string reader = {};         // "user U on host H", where there are many machines; for sentences
   const uint32_t* stop = nullptr;  // fanfold_stop; FANFOLD_CANCEL ends reading between two reads
 };
 

@@ -26,13 +26,15 @@ class CommandLine(RunTest):
 
     def test_HelpTellsCommandsFlagsAndTheJobsParameters(self):
         self.assertIn(b"fanfold run JOB INPUT", self.done("--help").stdout)
-        help_text = self.done("run", "--help").stdout.decode()
         documented = (pathlib.Path(__file__).resolve().parents[3] / "docs/cli.md").read_text()
-        flags = set(re.findall(r"^  (--[a-z-]+)", help_text, re.MULTILINE))
-        self.assertGreater(len(flags), 15)
-        for flag in flags:
-            self.assertIn(f"`{flag}", documented, "docs/cli.md has every flag")
-        self.assertEqual({flag for flag in re.findall(r"^\| `(--[a-z-]+)", documented, re.MULTILINE)} - flags, set())
+        for command, title, number in (("run", "| flag | meaning |", 15), ("root", "| of root | meaning |", 8),
+                                       ("worker", "| of worker | meaning |", 6)):
+            flags = set(re.findall(r"^  (--[a-z-]+)", self.done(command, "--help").stdout.decode(), re.MULTILINE))
+            self.assertGreater(len(flags), number)
+            table = documented.split(title)[1].split("\n\n")[0]
+            for flag in flags:
+                self.assertIn(f"`{flag}", table, f"docs/cli.md has every flag of {command}")
+            self.assertEqual(set(re.findall(r"^\| `(--[a-z-]+)", table, re.MULTILINE)) - flags, set(), command)
         self.assertIn("--min-count", self.done("run", "wordcount", "--help").stdout.decode())
         self.refused(2, "run", "./text", "--help", says=["/text"])
         self.assertIn(b"describe NAME", self.done("jobs", "--help").stdout)

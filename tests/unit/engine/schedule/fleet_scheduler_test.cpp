@@ -170,6 +170,19 @@ TEST(Fleet, RefusesAPlanThatCannotBe) {
   EXPECT_EQ(fleet.record(1).run, RunId{});
 }
 
+TEST(Fleet, RefusesWhatNoMessageToItsWorkersCouldCarry) {
+  FleetHarness fleet;
+  const IncarnationId client = fleet.join_client();
+  RunSpecification large = FleetHarness::specification(10);
+  large.parameters.assign(140, Parameter{"p", std::string(kTextBytesMax, 'x')});
+  fleet.said(client, Submit{FleetHarness::run_id(1), large});
+  EXPECT_NE(fleet.take<RunRefused>(client).at(0).sentence.find("MiB"), std::string::npos);
+  RunSpecification nameless = FleetHarness::specification(10);
+  nameless.job = std::string(1000, 'x');
+  fleet.said(client, Submit{FleetHarness::run_id(2), nameless});
+  EXPECT_EQ(fleet.take<RunRefused>(client).size(), 1u);
+}
+
 TEST(Fleet, ForgetsAResultAfterItsTimeAndRemembersTheId) {
   FleetLimits limits = FleetHarness::default_limits();
   limits.result_ttl = seconds(60);

@@ -58,5 +58,12 @@ TEST(MemoryShares, LeaveTheTwinAllButTwoProcesses) {
             "--memory is 47 MiB, but the twin needs at least 48 MiB; raise --memory");
 }
 
+TEST(MemoryShares, OfAFleetsProcessesAreWhatTheyNeedBesidesTakenOffAndNeverNothing) {
+  EXPECT_EQ(worker_account(200 * kMebi, 2), (200 - 16 - 2 * 12) * kMebi);
+  EXPECT_EQ(gatherer_account(200 * kMebi), (200 - 16) * kMebi);
+  EXPECT_EQ(worker_account(0, 4), 16 * kMebi);
+  EXPECT_EQ(gatherer_account(10 * kMebi), 16 * kMebi);
+}
+
 }  // namespace
 }  // namespace fanfold

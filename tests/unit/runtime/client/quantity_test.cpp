@@ -82,5 +82,19 @@ TEST(Count, IsPrintedInGroupsOfThree) {
   EXPECT_EQ(human_count(12345678), "12,345,678");
 }
 
+TEST(Quantity, ReadsTimesAndNothingElse) {
+  EXPECT_EQ(*parse_time("30", "--t"), seconds(30));
+  EXPECT_EQ(*parse_time("30s", "--t"), seconds(30));
+  EXPECT_EQ(*parse_time("500ms", "--t"), milliseconds(500));
+  EXPECT_EQ(*parse_time("5m", "--t"), seconds(300));
+  EXPECT_EQ(*parse_time("1h", "--t"), seconds(3600));
+  for (const char* text : {"", "s", "-1s", "0", "1.5s", "1 s", "1d", "99999999999999999999s"}) {
+    const Result<Duration> refused = parse_time(text, "--t");
+    ASSERT_FALSE(refused.ok()) << text;
+    EXPECT_EQ(refused.failure().code, ExitCode::kUsage);
+    EXPECT_NE(refused.failure().sentence.find("--t"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace fanfold

@@ -1,4 +1,4 @@
-#include "runtime/client/job_finder.h"
+#include "runtime/plugin/job_finder.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,0 +1,116 @@
+#include "runtime/cli/command_flags.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/quoted.h"
+#include "runtime/client/quantity.h"
+
+namespace fanfold::cli {
+namespace {
+
+Failure usage(std::string sentence) {
+  return {ExitCode::kUsage, std::move(sentence)};
+}
+
+}  // namespace
+
+Result<CommandFlags> CommandFlags::parse(const std::string& command, std::span<const EngineFlag> flags,
+                                         const std::vector<std::string>& words, std::size_t names_max) {
+  const std::string advice = "; `fanfold " + command + " --help` lists what it takes";
+  CommandFlags given;
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    const std::string& word = words[at];
+    if (word == "--help" || word == "-h") {
+      given.help_ = true;
+      return given;
+    }
+    if (!word.starts_with("-") || word == "-") {
+      if (given.names_.size() == names_max)
+        return usage("`fanfold " + command + "` cannot use " + fanfold::quoted(word) + advice);
+      given.names_.push_back(word);
+      continue;
+    }
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const auto flag = std::find_if(flags.begin(), flags.end(),
+                                   [&](const EngineFlag& one) { return name == "--" + std::string(one.name); });
+    if (flag == flags.end()) return usage("`fanfold " + command + "` has no flag " + fanfold::quoted(name) + advice);
+    std::string value;
+    if (flag->kind == FlagKind::kSwitch) {
+      if (equals != std::string::npos) return usage(name + " takes no value" + advice);
+    } else if (equals != std::string::npos) {
+      value = word.substr(equals + 1);
+    } else if (at + 1 < words.size()) {
+      value = words[++at];
+    } else {
+      return usage(name + " needs a value" + advice);
+    }
+    if (flag->kind != FlagKind::kSwitch && value.empty())
+      return usage(name + " is empty; give it a value, or leave it out");
+    given.values_[std::string(flag->name)].push_back(std::move(value));
+  }
+  for (const EngineFlag& flag : flags) {
+    const std::string name(flag.name);
+    const char* value = std::getenv(environment_name(flag.name).c_str());
+    if (given.values_.contains(name) || value == nullptr || *value == '\0') continue;
+    const std::string text(value);
+    if (flag.kind == FlagKind::kSwitch && (text == "0" || text == "false")) continue;
+    given.values_[name].push_back(text);
+  }
+  return given;
+}
+
+std::string CommandFlags::text(const std::string& flag) const {
+  const auto found = values_.find(flag);
+  return found == values_.end() ? std::string() : found->second.back();
+}
+
+std::vector<std::string> CommandFlags::texts(const std::string& flag) const {
+  const auto found = values_.find(flag);
+  return found == values_.end() ? std::vector<std::string>() : found->second;
+}
+
+Status CommandFlags::count(const std::string& flag, std::uint32_t most, std::uint32_t& to) const {
+  if (!on(flag)) return success();
+  const std::string value = text(flag);
+  std::uint32_t number = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size() || number == 0 || number > most) {
+    return usage("--" + flag + " takes a whole number from 1 to " + std::to_string(most) + ", not " +
+                 fanfold::quoted(value));
+  }
+  to = number;
+  return success();
+}
+
+Status CommandFlags::size(const std::string& flag, std::uint64_t& to) const {
+  if (!on(flag)) return success();
+  const Result<std::uint64_t> value = parse_size(text(flag), "--" + flag);
+  if (!value) return value.failure();
+  if (*value == 0) return usage("--" + flag + " must be at least 1 byte");
+  to = *value;
+  return success();
+}
+
+Status CommandFlags::time(const std::string& flag, Duration& to) const {
+  if (!on(flag)) return success();
+  const Result<Duration> value = parse_time(text(flag), "--" + flag);
+  if (!value) return value.failure();
+  to = *value;
+  return success();
+}
+
+std::string CommandFlags::help_text(std::span<const EngineFlag> flags) {
+  std::string text;
+  for (const EngineFlag& flag : flags) {
+    std::string name = "--" + std::string(flag.name) + (flag.value.empty() ? "" : " ") + std::string(flag.value);
+    name.resize(std::max<std::size_t>(name.size(), 26), ' ');
+    text += "  " + name + "  " + std::string(flag.help) + "\n";
+  }
+  return text + "Each may also be given in the environment, as FANFOLD_ROOT for --root.\n";
+}
+
+}  // namespace fanfold::cli

@@ -1,0 +1,41 @@
+// command_flags.h: the flags of the commands that run no job: a table a command, values from the command line, else
+// from the environment (FANFOLD_<FLAG>). Every failure is exit 2 and one sentence.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/failure.h"
+#include "engine/instant.h"
+#include "runtime/cli/engine_flags.h"
+
+namespace fanfold::cli {
+
+class CommandFlags {
+ public:
+  // `words` come behind the command's name; so many of them may be no flags.
+  static Result<CommandFlags> parse(const std::string& command, std::span<const EngineFlag> flags,
+                                    const std::vector<std::string>& words, std::size_t names_max);
+
+  [[nodiscard]] bool help() const { return help_; }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  [[nodiscard]] bool on(const std::string& flag) const { return values_.contains(flag); }
+  [[nodiscard]] std::string text(const std::string& flag) const;  // empty where not given
+  [[nodiscard]] std::vector<std::string> texts(const std::string& flag) const;
+  Status count(const std::string& flag, std::uint32_t most, std::uint32_t& to) const;
+  Status size(const std::string& flag, std::uint64_t& to) const;
+  Status time(const std::string& flag, Duration& to) const;
+  // What --help prints of the flags.
+  static std::string help_text(std::span<const EngineFlag> flags);
+
+ private:
+  std::map<std::string, std::vector<std::string>> values_;
+  std::vector<std::string> names_;
+  bool help_ = false;
+};
+
+}  // namespace fanfold::cli

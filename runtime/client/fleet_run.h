@@ -1,0 +1,22 @@
+// fleet_run.h: a run at the root of a fleet as its client sees it: submitted and watched, or one that was submitted
+// before. The root plans, schedules and keeps the result; the client's part is to name the input and to take rows.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/protocol/identity.h"
+#include "runtime/client/input_expansion.h"
+#include "runtime/client/run_session.h"
+
+namespace fanfold {
+
+// Submits and watches. Attached: the root cancels it when this client is gone. Exit 5 when the root does not answer.
+Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, ExpandedInput input,
+                                                    const Stopped& stopped);
+// Submits for good, and gives the run's id.
+Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped);
+// Watches a run that was submitted. cancel() and the session's end leave it alone.
+Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout);
+
+}  // namespace fanfold

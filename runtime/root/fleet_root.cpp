@@ -1,0 +1,310 @@
+#include "runtime/root/fleet_root.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "engine/overloaded.h"
+#include "engine/protocol/codec.h"
+#include "engine/schedule/fleet_scheduler.h"
+#include "engine/session/session_hub.h"
+#include "runtime/build_info.h"
+#include "runtime/client/memory_shares.h"
+#include "runtime/process/clock.h"
+#include "runtime/root/gatherer_process.h"
+#include "runtime/root/result_store.h"
+#include "runtime/transport/endpoint.h"
+#include "runtime/transport/poller.h"
+#include "runtime/transport/socket.h"
+
+namespace fanfold::root {
+namespace {
+
+// A gatherer that is done with has so long to end by itself.
+constexpr Duration kGathererEndWait = milliseconds(1500);
+// From a signal to the end, whatever runs.
+constexpr Duration kStopWait = seconds(2);
+constexpr std::uint32_t kClientsMax = 256;
+constexpr std::uint32_t kResultsMax = 256;
+
+class FleetRoot {
+ public:
+  FleetRoot(const FleetRootOptions& options, const schedule::FleetLimits& limits, const HubLimits& hub_limits,
+            transport::Listener listener, transport::TcpEndpoint bound, std::string results_folder, int signals)
+      : options_(options),
+        limits_(limits),
+        listener_(std::move(listener)),
+        bound_(std::move(bound)),
+        hub_(process::random_id<Epoch>(), SessionLimits{}, hub_limits),
+        fleet_(limits, std::string(build_info().version)),
+        store_(std::move(results_folder)),
+        signals_(signals) {
+    if (options_.gather_ports) {
+      for (std::uint32_t port = options_.gather_ports->first; port <= options_.gather_ports->second; ++port) {
+        free_ports_.insert(static_cast<std::uint16_t>(port));
+      }
+    }
+  }
+
+  void run() {
+    while (true) {
+      send_frames();
+      const Instant now = process::now();
+      if (stop_due_ && (now >= *stop_due_ || fleet_.quiet())) break;
+      wait();
+      receive();
+      for (schedule::FleetEvent& event : store_.take_answers()) step(std::move(event));
+      collect_gatherers();
+      for (const IncarnationId silent : hub_.take_silent()) {
+        Cause cause;
+        cause.kind = CauseKind::kSilence;
+        step(schedule::PeerLost{silent, std::move(cause), {}});
+      }
+      take_signals();
+      const std::optional<Instant> due = fleet_.next_deadline();
+      if (due && *due <= process::now()) step(schedule::Tick{});
+    }
+    drain_frames();
+  }
+
+ private:
+  struct Gatherer {
+    GathererProcess process;
+    std::uint16_t port = 0;
+    std::optional<Instant> stopped;  // since nobody waits for it any more
+  };
+
+  void step(schedule::FleetEvent event) {
+    for (schedule::FleetAction& action : fleet_.step(std::move(event), process::now())) perform(std::move(action));
+  }
+
+  void perform(schedule::FleetAction action) {
+    std::visit(Overloaded{
+                   [&](schedule::SendMessage& send) { hub_.send(send.to, encode(send.message)); },
+                   [&](schedule::FencePeer& fence) { hub_.fence(fence.incarnation); },
+                   [&](schedule::ClosePeer& peer) { closing_.push_back(peer.incarnation); },
+                   [&](schedule::SendBatch& send) { hub_.send(send.to, encode(send.batch), std::move(send.bytes)); },
+                   [&](schedule::StartRunGatherer& start) { start_gatherer(start.run, start.life); },
+                   [&](schedule::StopRunGatherer& stop) {
+                     const auto found = gatherers_.find(stop.run);
+                     if (found != gatherers_.end()) found->second.stopped = process::now();
+                   },
+                   [&](schedule::StoreBatch& batch) { store_.store(std::move(batch)); },
+                   [&](schedule::ReadBatch& batch) { store_.read(batch); },
+                   [&](schedule::DropResult& drop) { store_.drop(drop.run); },
+                   [&](schedule::Note& note) { std::fprintf(stderr, "fanfold: %s\n", note.sentence.c_str()); },
+               },
+               action);
+  }
+
+  void start_gatherer(RunId run, std::uint32_t life) {
+    auto found = gatherers_.find(run);
+    if (found == gatherers_.end()) {
+      GathererOptions options;
+      options.root = "tcp://" + (transport::is_every_address(bound_.host) ? "127.0.0.1" : bound_.host) + ":" +
+                     std::to_string(bound_.port);
+      std::uint16_t port = 0;
+      if (options_.gather_ports) {
+        // A run that has just ended may still hold one for a moment.
+        if (free_ports_.empty()) end_stopped_gatherers(true);
+        if (!free_ports_.empty()) port = *free_ports_.begin();
+        free_ports_.erase(port);
+      }
+      options.listen = "tcp://" + bound_.host + ":" + (port == 0 ? std::string("*") : std::to_string(port));
+      options.announce = options_.advertise.empty() ? bound_.host : options_.advertise;
+      options.run = run;
+      options.threads = options_.gatherer_threads;
+      options.memory_bytes = limits_.gatherer_memory_bytes;
+      options.kernels = options_.kernels;
+      options.plugin_folders = options_.plugin_folders;
+      Result<GathererProcess> made = GathererProcess::make(std::move(options));
+      if (!made) {
+        Cause cause;
+        cause.kind = CauseKind::kInternal;
+        cause.message = made.failure().sentence;
+        if (port != 0) free_ports_.insert(port);
+        ended_.push_back({run, life, std::move(cause)});
+        return;
+      }
+      found = gatherers_.emplace(run, Gatherer{std::move(made).value(), port, {}}).first;
+    }
+    if (std::optional<Cause> cause = found->second.process.start(life))
+      ended_.push_back({run, life, std::move(*cause)});
+  }
+
+  void end_stopped_gatherers(bool at_once) {
+    const Instant now = process::now();
+    for (auto at = gatherers_.begin(); at != gatherers_.end();) {
+      Gatherer& gatherer = at->second;
+      const bool over = gatherer.stopped &&
+                        (at_once || !gatherer.process.descriptor() || now >= *gatherer.stopped + kGathererEndWait);
+      if (over && gatherer.port != 0) {
+        gatherer.process.kill();
+        free_ports_.insert(gatherer.port);
+      }
+      at = over ? gatherers_.erase(at) : std::next(at);  // which kills what still runs
+    }
+  }
+
+  void collect_gatherers() {
+    for (auto& [run, gatherer] : gatherers_) {
+      const std::uint32_t life = gatherer.process.life();
+      std::optional<Cause> cause = gatherer.process.collect();
+      if (cause && !gatherer.stopped) ended_.push_back({run, life, std::move(*cause)});
+    }
+    end_stopped_gatherers(false);
+    while (!ended_.empty()) {
+      for (schedule::RunGathererEnded& ended : std::exchange(ended_, {})) step(std::move(ended));
+    }
+  }
+
+  void wait() {
+    poller_.clear();
+    poller_.add_socket(listener_.handle());
+    poller_.add_descriptor(signals_);
+    poller_.add_descriptor(store_.descriptor());
+    std::optional<Instant> deadline = earlier(earlier(hub_.next_deadline(), fleet_.next_deadline()), stop_due_);
+    for (const auto& [run, gatherer] : gatherers_) {
+      if (const std::optional<int> descriptor = gatherer.process.descriptor()) poller_.add_descriptor(*descriptor);
+      if (gatherer.stopped) deadline = earlier(deadline, *gatherer.stopped + kGathererEndWait);
+    }
+    poller_.wait(process::poll_ms(deadline, process::now()));
+  }
+
+  void receive() {
+    const Instant now = process::now();
+    while (auto received = listener_.receive()) {
+      for (PeerDelivery& said : hub_.receive(received->route, received->frame, now)) {
+        Result<Message> message = decode(said.delivery.message);
+        if (!message) continue;
+        step(schedule::PeerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
+      }
+    }
+  }
+
+  void send_frames() {
+    for (RoutedFrame& routed : hub_.take_frames(process::now())) listener_.send(routed.route, std::move(routed.frame));
+    // After what was said last.
+    for (const IncarnationId peer : std::exchange(closing_, {})) hub_.close(peer);
+  }
+
+  // Who watches is told how it ended; what does not leave within a moment is for nobody.
+  void drain_frames() {
+    const Instant until = process::now() + milliseconds(200);
+    for (Instant now = process::now(); now < until; now = process::now()) {
+      send_frames();
+      poller_.clear();
+      poller_.add_socket(listener_.handle());
+      poller_.wait(process::poll_ms(until, now));
+      receive();
+    }
+  }
+
+  void take_signals() {
+    signalfd_siginfo signal{};
+    while (read(signals_, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+      if (stop_due_) {
+        stop_due_ = process::now();
+        return;
+      }
+      std::fprintf(stderr, "fanfold: the root ends\n");
+      stop_due_ = process::now() + kStopWait;
+      step(schedule::RootStopping{});
+    }
+  }
+
+  const FleetRootOptions& options_;
+  schedule::FleetLimits limits_;
+  transport::Listener listener_;
+  transport::TcpEndpoint bound_;
+  SessionHub hub_;
+  schedule::FleetScheduler fleet_;
+  ResultStore store_;
+  transport::Poller poller_;
+  std::map<RunId, Gatherer> gatherers_;
+  std::set<std::uint16_t> free_ports_;
+  std::vector<schedule::RunGathererEnded> ended_;
+  std::vector<IncarnationId> closing_;
+  int signals_;
+  std::optional<Instant> stop_due_;
+};
+
+// Peers beyond what the user may have open are an assertion deep inside ZeroMQ: known before anything starts.
+Status allow_open_files(std::uint32_t workers, std::uint32_t runs) {
+  const rlim_t needed = 128 + rlim_t{workers} * (1 + runs) + 2 * kClientsMax + kResultsMax;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return success();
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed) {
+    return Failure{ExitCode::kUsage, "a root of " + std::to_string(workers) + " workers and " + std::to_string(runs) +
+                                         " runs at once needs " + std::to_string(needed) +
+                                         " open files, but this user may have " + std::to_string(limit.rlim_max) +
+                                         "; give a smaller --workers-max, or raise the limit (ulimit -n)"};
+  }
+  limit.rlim_cur = needed;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  return success();
+}
+
+}  // namespace
+
+Status run_fleet_root(const FleetRootOptions& options) {
+  Result<transport::TcpEndpoint> listen = transport::parse_tcp(options.listen, "--listen");
+  if (!listen) return listen.failure();
+  if (!transport::is_loopback(listen->host) && !options.insecure) {
+    return Failure{ExitCode::kUsage, "--listen " + options.listen +
+                                         " is open to other machines, and nothing here asks who they are; listen at "
+                                         "127.0.0.1, or say --insecure where the network is yours alone"};
+  }
+  if (transport::is_every_address(listen->host) && options.advertise.empty()) {
+    return Failure{ExitCode::kUsage, "--listen " + options.listen +
+                                         " is every address of this machine; say with --advertise HOST which one "
+                                         "workers are to connect to"};
+  }
+  schedule::FleetLimits limits;
+  limits.runs_max = options.gather_ports ? options.gather_ports->second - options.gather_ports->first + 1U
+                                         : std::max<std::uint32_t>(options.runs_max, 1);
+  limits.nodes_max = options.workers_max;
+  limits.clients_max = kClientsMax;
+  limits.ended_max = kResultsMax;
+  limits.result_ttl = options.result_ttl;
+  limits.gatherer_memory_bytes = gatherer_account(options.memory_bytes / limits.runs_max);
+  if (Status allowed = allow_open_files(options.workers_max, limits.runs_max); !allowed) return allowed;
+  const char* temporary = std::getenv("TMPDIR");
+  const std::string results = !options.results_folder.empty()              ? options.results_folder
+                              : temporary != nullptr && *temporary != '\0' ? temporary
+                                                                           : "/tmp";
+  if (Status checked = ResultStore::check_folder(results); !checked) return checked;
+
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  transport::Context context;
+  const std::string address =
+      "tcp://" + listen->host + ":" + (listen->port == 0 ? std::string("*") : std::to_string(listen->port));
+  Result<transport::Listener> listener = transport::Listener::bind(context, address, kMessageBytesMax);
+  if (!listener) return listener.failure();
+  const Result<transport::TcpEndpoint> bound = transport::parse_tcp(listener->endpoint(), "--listen");
+  if (!bound) return bound.failure();
+  listen->port = bound->port;
+  HubLimits hub_limits;
+  hub_limits.sessions_max = std::size_t{options.workers_max} * (2 + limits.runs_max) + std::size_t{2} * kClientsMax +
+                            hub_limits.fenced_sessions_max + 2 * limits.runs_max;
+  std::fprintf(stderr, "fanfold: the root listens at %s%s\n", listen->text().c_str(),
+               transport::is_loopback(listen->host) ? "" : ", in the clear and without keys");
+  FleetRoot(options, limits, hub_limits, std::move(listener).value(), *listen, results, descriptor).run();
+  close(descriptor);
+  return success();
+}
+
+}  // namespace fanfold::root

@@ -1,0 +1,50 @@
+#include "runtime/root/gatherer_process.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "runtime/process/role_arguments.h"
+
+namespace fanfold::root {
+
+Result<GathererProcess> GathererProcess::make(GathererOptions options) {
+  Result<FoldPositions> positions = FoldPositions::make();
+  if (!positions) return positions.failure();
+  return GathererProcess(std::move(options), std::move(positions).value());
+}
+
+std::optional<Cause> GathererProcess::start(std::uint32_t life) {
+  child_.reset();
+  life_ = life;
+  positions_.clear();
+  constexpr int kPositionsInChild = 3;
+  const std::string name = "gatherer-" + std::to_string(life);
+  const std::string listen = options_.listen.empty() ? "ipc://" + options_.folder + "/" + name : options_.listen;
+  Result<process::ChildProcess> child = process::ChildProcess::start(
+      {"internal-gatherer", "root=" + options_.root, "listen=" + listen, "announce=" + options_.announce,
+       "name=" + name, "run=" + to_text(options_.run), "plugins=" + process::joined(options_.plugin_folders),
+       "threads=" + std::to_string(options_.threads), "kernels=" + options_.kernels,
+       "memory=" + std::to_string(options_.memory_bytes), "positions=" + std::to_string(kPositionsInChild),
+       "folder=" + options_.folder, "parent=" + std::to_string(getpid())},
+      {{positions_.descriptor(), kPositionsInChild}});
+  if (!child) {
+    Cause cause;
+    cause.kind = CauseKind::kInternal;
+    cause.message = child.failure().sentence;
+    return cause;
+  }
+  child_ = std::move(child).value();
+  return std::nullopt;
+}
+
+std::optional<Cause> GathererProcess::collect() {
+  if (!child_) return std::nullopt;
+  std::optional<Cause> cause = child_->ended();
+  if (!cause) return std::nullopt;
+  child_.reset();
+  positions_.explain(*cause);
+  return cause;
+}
+
+}  // namespace fanfold::root

@@ -1,0 +1,248 @@
+#include "runtime/worker/agent.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "engine/overloaded.h"
+#include "engine/quoted.h"
+#include "runtime/build_info.h"
+#include "runtime/client/memory_shares.h"
+#include "runtime/process/child_process.h"
+#include "runtime/process/clock.h"
+#include "runtime/process/role_arguments.h"
+#include "runtime/process/whereabouts.h"
+#include "runtime/transport/peer_link.h"
+#include "runtime/transport/poller.h"
+
+namespace fanfold::worker {
+namespace {
+
+// A worker process that is told to end has so long before it is killed.
+constexpr Duration kStopWait = milliseconds(1500);
+constexpr int kLingerMs = 500;
+
+class Agent {
+ public:
+  Agent(const AgentConfig& config, int signals) : config_(config), signals_(signals) {}
+
+  Status run() {
+    if (Status connected = connect(); !connected) return connected;
+    while (!ended_) {
+      if (link_) link_->send_frames(process::now());
+      wait();
+      const Instant now = process::now();
+      receive(now);
+      take_signals(now);
+      collect(now);
+      if (link_ && link_->gone() && !ended_) begin_anew("the root is not heard any more");
+      if (!welcome_ && !ended_ && now >= unanswered_since_ + config_.root_timeout) {
+        ended_ = leaving_ ? success()
+                          : Status(Failure{ExitCode::kNoFleet,
+                                           "the root at " + config_.root + " does not answer (tried for " +
+                                               std::to_string(config_.root_timeout.nanoseconds / 1'000'000'000) +
+                                               " s). Is it started, and can this machine reach it?"});
+      }
+      if (drain_due_ && now >= *drain_due_) ended_ = success();
+    }
+    stop_all();
+    if (link_) {
+      link_->send(Goodbye{});
+      link_->send_frames(process::now());
+      link_->close_after(kLingerMs);
+    }
+    return *ended_;
+  }
+
+ private:
+  struct Worker {
+    std::string name;
+    process::ChildProcess child;
+    std::optional<Instant> stopped;  // since it was told to end
+  };
+
+  Status connect() {
+    welcome_ = false;
+    incarnation_ = process::random_id<IncarnationId>();
+    auto link = transport::PeerLink::connect(context_, config_.root, {}, incarnation_, process::now());
+    if (!link) return link.failure();
+    link_.emplace(std::move(link).value());
+    Hello hello;
+    hello.role = Role::kNode;
+    hello.name = config_.name;
+    hello.host = process::host_name();
+    hello.build = std::string(build_info().version);
+    hello.kernels = config_.kernels;
+    hello.pid = static_cast<std::uint64_t>(getpid());
+    hello.slots = config_.slots;
+    hello.memory_bytes = config_.memory_bytes;
+    link_->send(hello);
+    unanswered_since_ = process::now();
+    return success();
+  }
+
+  // What was done for the root's earlier life, or for an incarnation that it has given up, counts for nothing.
+  void begin_anew(const char* why) {
+    if (leaving_) {
+      ended_ = success();
+      return;
+    }
+    if (welcome_) std::fprintf(stderr, "fanfold: %s; connecting again\n", why);
+    stop_all();
+    link_.reset();
+    if (Status connected = connect(); !connected) ended_ = connected;
+  }
+
+  void wait() {
+    poller_.clear();
+    if (link_) poller_.add_socket(link_->handle());
+    poller_.add_descriptor(signals_);
+    for (const auto& [run, worker] : workers_) poller_.add_descriptor(worker.child.descriptor());
+    std::optional<Instant> deadline = drain_due_;
+    if (link_) deadline = earlier(deadline, link_->next_deadline());
+    if (!welcome_) deadline = earlier(deadline, unanswered_since_ + config_.root_timeout);
+    for (const auto& [run, worker] : workers_) {
+      if (worker.stopped) deadline = earlier(deadline, *worker.stopped + kStopWait);
+    }
+    poller_.wait(process::poll_ms(deadline, process::now()));
+  }
+
+  void receive(Instant now) {
+    if (!link_) return;
+    for (auto& received : link_->receive(now)) {
+      if (ended_) return;
+      bool anew = false;
+      std::visit(Overloaded{
+                     [&](const Welcome&) {
+                       if (!std::exchange(welcome_, true)) {
+                         std::fprintf(stderr, "fanfold: worker %s has joined %s with %u slots\n", config_.name.c_str(),
+                                      config_.root.c_str(), config_.slots);
+                       }
+                     },
+                     [&](const Refused& refused) {
+                       ended_ = Failure{ExitCode::kNoFleet, "the root at " + config_.root +
+                                                                " does not take this worker: " + refused.sentence};
+                     },
+                     [&](const StartAnew&) { anew = true; },
+                     [&](const StartWorker& start) { start_worker(start); },
+                     [&](const StopWorker& stop) { stop_worker(stop.run, now); },
+                     [&](const NodeReleased&) {
+                       if (leaving_) ended_ = success();
+                     },
+                     [](const auto&) {},
+                 },
+                 received.message);
+      if (anew) {
+        begin_anew("the root has given this worker up");
+        return;
+      }
+    }
+  }
+
+  void take_signals(Instant now) {
+    signalfd_siginfo signal{};
+    while (read(signals_, &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+      if (std::exchange(leaving_, true)) {
+        ended_ = success();
+        return;
+      }
+      if (!welcome_) {
+        ended_ = success();
+        return;
+      }
+      std::fprintf(stderr, "fanfold: worker %s is leaving: it ends what it is mapping\n", config_.name.c_str());
+      drain_due_ = now + config_.drain_max;
+      link_->send(NodeLeaving{});
+    }
+  }
+
+  void start_worker(const StartWorker& start) {
+    workers_.erase(start.run);  // one before it that hangs is killed
+    std::vector<std::string> paths;
+    for (const PathMapping& mapping : config_.path_map) {
+      paths.push_back(mapping.from);
+      paths.push_back(mapping.to);
+    }
+    auto child = process::ChildProcess::start(
+        {"internal-worker", "root=" + config_.root, "name=" + start.name, "slots=" + std::to_string(config_.slots),
+         "kernels=" + config_.kernels, "folder=", "parent=" + std::to_string(getpid()), "run=" + to_text(start.run),
+         "memory=" + std::to_string(worker_account(start.memory_bytes, config_.slots)),
+         "plugins=" + process::joined(config_.plugin_folders), "path-map=" + process::joined(paths)});
+    if (!child) {
+      Cause cause;
+      cause.kind = CauseKind::kInternal;
+      cause.message = child.failure().sentence;
+      link_->send(WorkerEnded{start.run, std::move(cause)});
+      return;
+    }
+    workers_.emplace(start.run, Worker{start.name, std::move(child).value(), {}});
+  }
+
+  void stop_worker(RunId run, Instant now) {
+    const auto found = workers_.find(run);
+    if (found == workers_.end() || found->second.stopped) return;
+    found->second.child.signal(SIGTERM);
+    found->second.stopped = now;
+  }
+
+  void collect(Instant now) {
+    for (auto at = workers_.begin(); at != workers_.end();) {
+      Worker& worker = at->second;
+      const std::optional<Cause> cause = worker.child.ended();
+      if (cause && !worker.stopped && link_) link_->send(WorkerEnded{at->first, *cause});
+      const bool gone = cause || (worker.stopped && now >= *worker.stopped + kStopWait);
+      at = gone ? workers_.erase(at) : std::next(at);  // which kills what still runs
+    }
+  }
+
+  void stop_all() {
+    for (auto& [run, worker] : workers_) worker.child.signal(SIGTERM);
+    const Instant deadline = process::now() + kStopWait;
+    for (;;) {
+      for (auto at = workers_.begin(); at != workers_.end();) {
+        at = at->second.child.ended() ? workers_.erase(at) : std::next(at);
+      }
+      const Instant now = process::now();
+      if (workers_.empty() || now >= deadline) break;
+      poller_.clear();
+      for (const auto& [run, worker] : workers_) poller_.add_descriptor(worker.child.descriptor());
+      poller_.wait(process::poll_ms(deadline, now));
+    }
+    workers_.clear();
+  }
+
+  const AgentConfig& config_;
+  int signals_;
+  transport::Context context_;
+  transport::Poller poller_;
+  IncarnationId incarnation_;
+  std::optional<transport::PeerLink> link_;
+  std::map<RunId, Worker> workers_;
+  bool welcome_ = false;
+  Instant unanswered_since_;
+  bool leaving_ = false;
+  std::optional<Instant> drain_due_;
+  std::optional<Status> ended_;
+};
+
+}  // namespace
+
+Status run_agent(const AgentConfig& config) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  Status status = Agent(config, descriptor).run();
+  close(descriptor);
+  return status;
+}
+
+}  // namespace fanfold::worker
