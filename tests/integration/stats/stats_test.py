@@ -200,7 +200,7 @@ class Stats(unittest.TestCase):
         for aggregate in ("distinct(t)", "median(t)", "min(t), approx_distinct(t)"):
             query = [path, "--by", "k", "--agg", aggregate, "--shard-bytes", "64KiB", "--slots", "2"]
             twin = self.ask(*query, "--sequential")
-            for mebibytes in (112, 160, 512):
+            for mebibytes in (104, 160, 512):
                 done = self.fanfold("--format", "csv", *query, "--memory", f"{mebibytes}MiB", "--json-summary", summary)
                 told = json.loads(summary.read_text())
                 self.assertLessEqual(sum(one["peak_rss_bytes"] for one in told["processes"]), mebibytes << 20, told)
@@ -211,7 +211,7 @@ class Stats(unittest.TestCase):
                 codes.append((mebibytes, done.returncode))
         self.assertLessEqual({code for _, code in codes}, {0, 4})
         self.assertTrue(all(code == 0 for mebibytes, code in codes if mebibytes == 512), codes)
-        self.assertIn((112, 4), codes)
+        self.assertIn((104, 4), codes)  # the total alone is larger than the gatherer's share
 
     def test_AnswersTheOneBillionRowCases(self):
         if CASES is None:
