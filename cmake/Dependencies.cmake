@@ -6,6 +6,8 @@ find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(CppHttplib REQUIRED MODULE)
+find_package(prometheus-cpp REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(ZeroMQ REQUIRED MODULE)  # our Find modules (cmake/) over pkg-config
 find_package(zstd REQUIRED)

@@ -1,0 +1,169 @@
+#include "runtime/http/node_endpoints.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fanfold::http {
+namespace {
+
+std::vector<Metric> some_metrics() {
+  std::vector<Metric> metrics = process_metrics();
+  metrics.push_back(build_metric("root"));
+  metrics.push_back(counter("fanfold_leases_granted_total", "Leases granted.", 3));
+  metrics.push_back({"fanfold_runs", "Runs by state.", MetricKind::kGauge, {{{{"state", "run\"ning\\\n"}}, 2}}});
+  return metrics;
+}
+
+NodeAnswers ready() {
+  return {[] { return std::string(); }, some_metrics};
+}
+
+std::unique_ptr<NodeEndpoints> serve(NodeAnswers answers) {
+  Result<std::unique_ptr<NodeEndpoints>> served = NodeEndpoints::serve("127.0.0.1:0", std::move(answers));
+  EXPECT_TRUE(served) << served.failure().sentence;
+  return std::move(served).value();
+}
+
+httplib::Result get(const NodeEndpoints& node, const std::string& path) {
+  return httplib::Client("http://" + node.address()).Get(path);
+}
+
+TEST(NodeEndpoints, ServeHealthReadinessAndMetricsAndNothingElse) {
+  const auto node = serve(ready());
+  for (const char* path : {"/healthz", "/readyz"}) {
+    const httplib::Result answer = get(*node, path);
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->body, "ok\n");
+  }
+  const httplib::Result metrics = get(*node, "/metrics");
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->get_header_value("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(metrics->body.find("fanfold_leases_granted_total 3"), std::string::npos) << metrics->body;
+  EXPECT_EQ(get(*node, "/")->status, 404);
+  EXPECT_EQ(get(*node, "/etc/passwd")->status, 404);
+  EXPECT_EQ(httplib::Client("http://" + node->address()).Post("/metrics", "x", "text/plain")->status, 404);
+}
+
+TEST(NodeEndpoints, SayWhyANodeIsNotReady) {
+  std::atomic<bool> joined = false;
+  const auto node =
+      serve({[&] { return joined ? std::string() : std::string("no root has answered yet"); }, some_metrics});
+  const httplib::Result answer = get(*node, "/readyz");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_EQ(answer->body, "no root has answered yet\n");
+  EXPECT_EQ(get(*node, "/healthz")->status, 200);
+  const Status asked = ask_ready(node->address());
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.failure().code, ExitCode::kNoFleet);
+  EXPECT_NE(asked.failure().sentence.find("is not ready: no root has answered yet"), std::string::npos);
+  joined = true;
+  EXPECT_TRUE(ask_ready(node->address()));
+}
+
+TEST(NodeEndpoints, CallANodeWhoseLoopStandsStillUnhealthyUntilItTurns) {
+  NodeAnswers answers = ready();
+  answers.stuck_after = std::chrono::milliseconds(1);
+  const auto node = serve(std::move(answers));
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const httplib::Result answer = get(*node, "/healthz");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_NE(answer->body.find("has not turned"), std::string::npos);
+  std::atomic<bool> turning = true;
+  std::thread loop([&] {
+    while (turning) node->beat();
+  });
+  int status = 503;
+  for (int tries = 0; tries < 10'000 && status != 200; ++tries) status = get(*node, "/healthz")->status;
+  EXPECT_EQ(status, 200);
+  turning = false;
+  loop.join();
+}
+
+TEST(NodeEndpoints, NameAnAddressThatIsTakenOrNone) {
+  const auto node = serve(ready());
+  const auto taken = NodeEndpoints::serve(node->address(), ready());
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.failure().code, ExitCode::kInputOutput);
+  EXPECT_NE(taken.failure().sentence.find("Address already in use"), std::string::npos) << taken.failure().sentence;
+  for (const char* wrong : {"", "7118", ":7118", "host:", "host:x", "host:70000", "host:-1"}) {
+    const auto served = NodeEndpoints::serve(wrong, ready());
+    ASSERT_FALSE(served) << wrong;
+    EXPECT_EQ(served.failure().code, ExitCode::kUsage) << wrong;
+  }
+  const auto elsewhere = NodeEndpoints::serve("192.0.2.1:0", ready());  // an address that is nobody's
+  ASSERT_FALSE(elsewhere);
+  EXPECT_EQ(elsewhere.failure().code, ExitCode::kInputOutput);
+  EXPECT_EQ(ask_ready("127.0.0.1:1").failure().code, ExitCode::kNoFleet);
+}
+
+TEST(NodeEndpoints, OutliveLinksThatSayNothing) {
+  const auto node = serve(ready());
+  const std::string address = node->address();
+  const int port = std::stoi(address.substr(address.rfind(':') + 1));
+  std::vector<int> silent;
+  for (int at = 0; at < 16; ++at) {
+    const int link = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(static_cast<std::uint16_t>(port));
+    ASSERT_EQ(connect(link, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    silent.push_back(link);
+  }
+  httplib::Client client("http://" + address);
+  client.set_read_timeout(std::chrono::seconds(60));
+  const httplib::Result answer = client.Get("/healthz");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  for (const int link : silent) close(link);
+}
+
+// What Prometheus demands of the text, and its conventions of names.
+TEST(Metrics, FollowTheConventionsOfPrometheus) {
+  const std::string text = metrics_text(some_metrics());
+  const std::regex sample(
+      R"(([a-z_:][a-z0-9_:]*)(\{[a-z_]+="([^"\\\n]|\\["\\n])*"(,[a-z_]+="([^"\\\n]|\\["\\n])*")*\})? (\S+))");
+  std::map<std::string, std::string> types;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (line.starts_with("# HELP ")) {
+      EXPECT_GT(line.size(), line.find(' ', 7) + 1) << line;
+    } else if (line.starts_with("# TYPE ")) {
+      const std::size_t blank = line.find(' ', 7);
+      EXPECT_TRUE(types.emplace(line.substr(7, blank - 7), line.substr(blank + 1)).second) << line;
+    } else {
+      ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
+      const std::string name = match[1];
+      ASSERT_TRUE(types.contains(name)) << line;
+      EXPECT_EQ(name.ends_with("_total"), types[name] == "counter") << line;
+      EXPECT_TRUE(name.starts_with("fanfold_") || name.starts_with("process_")) << line;
+    }
+  }
+  EXPECT_GE(types.size(), 9U);
+}
+
+TEST(Metrics, PassPromtool) {
+  if (std::system("command -v promtool >/dev/null") != 0) GTEST_SKIP() << "promtool is not installed";
+  FILE* promtool = popen("promtool check metrics", "w");
+  ASSERT_NE(promtool, nullptr);
+  const std::string text = metrics_text(some_metrics());
+  EXPECT_EQ(fwrite(text.data(), 1, text.size(), promtool), text.size());
+  EXPECT_EQ(pclose(promtool), 0);
+}
+
+}  // namespace
+}  // namespace fanfold::http
