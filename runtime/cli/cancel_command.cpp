@@ -10,7 +10,7 @@
 namespace fanfold::cli {
 namespace {
 
-constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag};
+constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kKeysFlag, kKeyNameFlag};
 
 }  // namespace
 
@@ -26,7 +26,7 @@ ExitCode cancel_command(const Words& words) {
   const Result<RunId> run = run_named(*flags, "cancel");
   if (!run) return say(run.failure());
   const SignalWatcher signals;
-  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout);
+  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout, address->keys);
   if (!root) return say(root.failure());
   root.value()->send(CancelWanted{*run, 0});
   // None of its rows, but its end.

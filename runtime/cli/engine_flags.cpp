@@ -33,6 +33,8 @@ constexpr std::array kFlags = {
                "read flags from this file (default: fanfold/config.toml of the user)"},
     EngineFlag{"show-config", FlagKind::kSwitch, "", "print each flag's value and where it is from, and end"},
     EngineFlag{"root", FlagKind::kText, "tcp://HOST:PORT", "run on the fleet of this root (default: on this machine)"},
+    EngineFlag{"keys", FlagKind::kText, "FOLDER", "where this client's key and the root's root.pub are"},
+    EngineFlag{"key-name", FlagKind::kText, "NAME", "which key, where there are several clients'"},
     EngineFlag{"root-timeout", FlagKind::kText, "TIME",
                "give up when the root does not answer for so long (default 10s)"},
     EngineFlag{"no-worker-timeout", FlagKind::kText, "TIME",

@@ -13,6 +13,7 @@ Result<RootAddress> root_address(const CommandFlags& flags, const std::string& c
   }
   if (const auto parsed = transport::parse_tcp(root.endpoint, "--root"); !parsed) return parsed.failure();
   if (Status timed = flags.time("root-timeout", root.timeout); !timed) return timed.failure();
+  root.keys = {flags.text("keys"), flags.text("key-name")};
   return root;
 }
 

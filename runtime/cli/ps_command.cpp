@@ -11,7 +11,7 @@
 namespace fanfold::cli {
 namespace {
 
-constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kJsonFlag};
+constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kKeysFlag, kKeyNameFlag, kJsonFlag};
 
 const char* name_of(RunStage stage) {
   switch (stage) {
@@ -61,7 +61,7 @@ ExitCode ps_command(const Words& words) {
   const Result<RootAddress> address = root_address(*flags, "ps");
   if (!address) return say(address.failure());
   const SignalWatcher signals;
-  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout);
+  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout, address->keys);
   if (!root) return say(root.failure());
   root.value()->send(ListRuns{});
   const Result<Runs> runs = root.value()->answer<Runs>(signals.stopped());

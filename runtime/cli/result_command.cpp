@@ -15,6 +15,8 @@ namespace {
 constexpr std::array kFlags = {
     kRootFlag,
     kRootTimeoutFlag,
+    kKeysFlag,
+    kKeyNameFlag,
     EngineFlag{"format", FlagKind::kText, "FORMAT", "table, csv, json or jsonl (default table)"},
     EngineFlag{"output", FlagKind::kText, "FILE", "write the result there, whole or not at all"},
     EngineFlag{"quiet", FlagKind::kSwitch, "", "neither progress nor summary"},
@@ -42,7 +44,8 @@ ExitCode result_command(const Words& words) {
   request.json_summary = flags->text("json-summary");
   request.quiet = flags->on("quiet");
   SignalWatcher signals;
-  return show_run(request, signals, [&] { return watch_fleet_run(*run, address->endpoint, address->timeout); });
+  return show_run(request, signals,
+                  [&] { return watch_fleet_run(*run, address->endpoint, address->timeout, address->keys); });
 }
 
 }  // namespace fanfold::cli

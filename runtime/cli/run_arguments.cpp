@@ -236,7 +236,8 @@ Status fill_request(const Given& given, const std::vector<std::string>& words, c
   };
   for (Status status :
        {text("format", request.format), text("output", request.output), text("files-from", request.files_from),
-        text("json-summary", request.json_summary), text("root", request.root), text("run-id", request.run_id)}) {
+        text("json-summary", request.json_summary), text("root", request.root), text("run-id", request.run_id),
+        text("keys", request.keys.folder), text("key-name", request.keys.name)}) {
     if (!status) return status;
   }
   const auto time = [&](std::string_view name, Duration& to) -> Status {

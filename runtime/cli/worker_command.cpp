@@ -24,6 +24,8 @@ constexpr std::array kFlags = {
     EngineFlag{"path-map", FlagKind::kTexts, "FROM=TO",
                "what clients call FROM is at TO here; may be repeated, the first that fits is taken"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"keys", FlagKind::kText, "FOLDER", "where its key and root.pub are"},
+    EngineFlag{"key-name", FlagKind::kText, "NAME", "which key, where there are several workers'"},
     EngineFlag{"root-timeout", FlagKind::kText, "TIME",
                "give up when the root does not answer for so long (default 10s)"},
     EngineFlag{"drain-timeout", FlagKind::kText, "TIME", "from SIGTERM to the end at most (default 30s)"},
@@ -46,6 +48,7 @@ ExitCode worker_command(const Words& words) {
   if (const auto root = transport::parse_tcp(config.root, "--root"); !root) return say(root.failure());
   config.name = flags->text("name");
   if (config.name.empty()) config.name = process::host_name();
+  config.keys = {flags->text("keys"), flags->text("key-name")};
   config.slots = cpu_count();
   for (const Status& status :
        {flags->count("slots", static_cast<std::uint32_t>(kSuspectsMax), config.slots),

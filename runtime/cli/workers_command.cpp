@@ -11,7 +11,7 @@
 namespace fanfold::cli {
 namespace {
 
-constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kJsonFlag};
+constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kKeysFlag, kKeyNameFlag, kJsonFlag};
 
 std::string json_of(const Nodes& nodes) {
   using Json = nlohmann::ordered_json;
@@ -44,7 +44,7 @@ ExitCode workers_command(const Words& words) {
   const Result<RootAddress> address = root_address(*flags, "workers");
   if (!address) return say(address.failure());
   const SignalWatcher signals;
-  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout);
+  Result<std::unique_ptr<RootClient>> root = RootClient::connect(address->endpoint, address->timeout, address->keys);
   if (!root) return say(root.failure());
   root.value()->send(ListNodes{});
   const Result<Nodes> nodes = root.value()->answer<Nodes>(signals.stopped());

@@ -226,7 +226,7 @@ Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, E
                                                     const Stopped& stopped) {
   Result<Submit> submit = submission_of(request, input.sources, true);
   if (!submit) return submit.failure();
-  Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout);
+  Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout, request.keys);
   if (!root) return root.failure();
   if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
   auto run = std::make_unique<FleetRun>(std::move(root).value(), submit->run, true, std::move(input));
@@ -244,14 +244,15 @@ Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped
   }
   Result<Submit> submit = submission_of(request, input->sources, false);
   if (!submit) return submit.failure();
-  Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout);
+  Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout, request.keys);
   if (!root) return root.failure();
   if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
   return submit->run;
 }
 
-Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout) {
-  Result<std::unique_ptr<RootClient>> client = RootClient::connect(root, root_timeout);
+Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout,
+                                                    const transport::KeyPlace& keys) {
+  Result<std::unique_ptr<RootClient>> client = RootClient::connect(root, root_timeout, keys);
   if (!client) return client.failure();
   auto session = std::make_unique<FleetRun>(std::move(client).value(), run, false, ExpandedInput{});
   session->watch();

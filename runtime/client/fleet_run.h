@@ -8,6 +8,7 @@
 #include "engine/protocol/identity.h"
 #include "runtime/client/input_expansion.h"
 #include "runtime/client/run_session.h"
+#include "runtime/transport/link_keys.h"
 
 namespace fanfold {
 
@@ -17,6 +18,7 @@ Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, E
 // Submits for good, and gives the run's id.
 Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped);
 // Watches a run that was submitted. cancel() and the session's end leave it alone.
-Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout);
+Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout,
+                                                    const transport::KeyPlace& keys);
 
 }  // namespace fanfold

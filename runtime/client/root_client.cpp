@@ -15,8 +15,11 @@ constexpr int kLingerMs = 500;
 
 }  // namespace
 
-Result<std::unique_ptr<RootClient>> RootClient::connect(const std::string& endpoint, Duration timeout) {
-  std::unique_ptr<RootClient> client(new RootClient(endpoint, timeout));
+Result<std::unique_ptr<RootClient>> RootClient::connect(const std::string& endpoint, Duration timeout,
+                                                        const transport::KeyPlace& keys) {
+  auto own = transport::connector_keys(keys, transport::KeyRole::kClient);
+  if (!own) return own.failure();
+  std::unique_ptr<RootClient> client(new RootClient(endpoint, timeout, std::move(own).value()));
   if (Status opened = client->open(); !opened) return opened.failure();
   return client;
 }
@@ -35,7 +38,7 @@ Status RootClient::open() {
   unanswered_since_ = process::now();
   link_.reset();
   auto link =
-      transport::PeerLink::connect(context_, endpoint_, {}, process::random_id<IncarnationId>(), process::now());
+      transport::PeerLink::connect(context_, endpoint_, {}, process::random_id<IncarnationId>(), process::now(), keys_);
   if (!link) return link.failure();
   link_.emplace(std::move(link).value());
   Hello hello;
@@ -68,6 +71,11 @@ Result<std::optional<RootClient::Received>> RootClient::wait(Duration wait) {
     const std::optional<Instant> deadline = earlier(earlier(link_->next_deadline(), answered_by), until);
     poller_.wait(process::poll_ms(deadline, now));
     now = process::now();
+    if (link_->refused()) {
+      return Failure{ExitCode::kNoFleet, "the root at " + endpoint_ + " does not admit the key \"" +
+                                             keys_->own.open.name +
+                                             "\"; its NAME.pub must be in the root's folder of keys"};
+    }
     bool lost = false;
     for (transport::PeerLink::Received& received : link_->receive(now)) {
       if (const auto* refused = std::get_if<Refused>(&received.message)) {

@@ -21,7 +21,8 @@ namespace fanfold {
 class RootClient {
  public:
   // Nothing is heard of a wrong address before `timeout` has passed in wait().
-  static Result<std::unique_ptr<RootClient>> connect(const std::string& endpoint, Duration timeout);
+  static Result<std::unique_ptr<RootClient>> connect(const std::string& endpoint, Duration timeout,
+                                                     const transport::KeyPlace& keys);
   // Says Goodbye.
   ~RootClient();
   RootClient(const RootClient&) = delete;
@@ -56,11 +57,13 @@ class RootClient {
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
 
  private:
-  RootClient(std::string endpoint, Duration timeout) : endpoint_(std::move(endpoint)), timeout_(timeout) {}
+  RootClient(std::string endpoint, Duration timeout, std::optional<transport::ConnectorKeys> keys)
+      : endpoint_(std::move(endpoint)), timeout_(timeout), keys_(std::move(keys)) {}
   Status open();
 
   std::string endpoint_;
   Duration timeout_;
+  const std::optional<transport::ConnectorKeys> keys_;
   transport::Context context_;
   transport::Poller poller_;
   std::optional<transport::PeerLink> link_;

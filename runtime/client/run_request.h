@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/instant.h"
+#include "runtime/transport/link_keys.h"
 
 namespace fanfold {
 
@@ -35,6 +36,7 @@ struct RunRequest {
   std::string root = {};    // of a fleet; empty: an embedded cluster
   std::string run_id = {};  // at that root; empty: a fresh one
   Duration root_timeout = seconds(10);
+  transport::KeyPlace keys = {};  // of this client
   Duration no_worker_timeout = seconds(30);
 
   std::string format = {};  // table, csv, json, jsonl; empty: table on a terminal or not

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,8 @@
 #include "runtime/process/clock.h"
 #include "runtime/process/role_arguments.h"
 #include "runtime/process/run_folder.h"
+#include "runtime/transport/gatekeeper.h"
+#include "runtime/transport/peer_guard.h"
 #include "runtime/transport/socket.h"
 
 namespace fanfold::gatherer {
@@ -153,6 +156,10 @@ class Gatherer {
       }
     }
     while (auto received = listener_.receive()) {
+      if (received->from != nullptr) {
+        const Result<FrameHead> head = decode_frame(received->frame.payload);
+        if (!head || !guard_.accepts(head->incarnation, received->from)) continue;
+      }
       for (PeerDelivery& said : workers_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
@@ -170,6 +177,7 @@ class Gatherer {
   transport::Listener listener_;
   Session root_session_;
   SessionHub workers_;
+  transport::PeerGuard guard_;
   plugin::MemoryPool pool_;
   plugin::MemoryAccount account_;
   BundleStorage storage_;
@@ -222,8 +230,19 @@ int gatherer_main(int argc, char** argv) {
   options.positions = static_cast<FoldPosition*>(positions);
 
   transport::Context context;
-  auto root = transport::Connector::connect(context, arguments.text("root"), kMessageBytesMax);
-  auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax);
+  const transport::KeyPlace place{arguments.text("keys")};
+  const auto own_keys = transport::connector_keys(place, transport::KeyRole::kRoot);
+  const auto worker_keys = transport::listener_keys(place, {transport::KeyRole::kWorker});
+  for (const Failure* failure :
+       {own_keys ? nullptr : &own_keys.failure(), worker_keys ? nullptr : &worker_keys.failure()}) {
+    if (failure == nullptr) continue;
+    std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
+    return end(static_cast<int>(failure->code));
+  }
+  std::optional<transport::Gatekeeper> gatekeeper;
+  if (*worker_keys) gatekeeper.emplace(context, (*worker_keys)->admission);
+  auto root = transport::Connector::connect(context, arguments.text("root"), kMessageBytesMax, *own_keys);
+  auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax, *worker_keys);
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
     // A run that has ended meanwhile took its folder with it: nothing to complain of.

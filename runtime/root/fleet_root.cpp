@@ -22,6 +22,8 @@
 #include "runtime/root/gatherer_process.h"
 #include "runtime/root/result_store.h"
 #include "runtime/transport/endpoint.h"
+#include "runtime/transport/gatekeeper.h"
+#include "runtime/transport/peer_guard.h"
 #include "runtime/transport/poller.h"
 #include "runtime/transport/socket.h"
 
@@ -38,10 +40,12 @@ constexpr std::uint32_t kResultsMax = 256;
 class FleetRoot {
  public:
   FleetRoot(const FleetRootOptions& options, const schedule::FleetLimits& limits, const HubLimits& hub_limits,
-            transport::Listener listener, transport::TcpEndpoint bound, std::string results_folder, int signals)
+            transport::Listener listener, std::shared_ptr<transport::Admission> admission, transport::TcpEndpoint bound,
+            std::string results_folder, int signals)
       : options_(options),
         limits_(limits),
         listener_(std::move(listener)),
+        admission_(std::move(admission)),
         bound_(std::move(bound)),
         hub_(process::random_id<Epoch>(), SessionLimits{}, hub_limits),
         fleet_(limits, std::string(build_info().version)),
@@ -68,6 +72,7 @@ class FleetRoot {
         cause.kind = CauseKind::kSilence;
         step(schedule::PeerLost{silent, std::move(cause), {}});
       }
+      fence_revoked();
       take_signals();
       const std::optional<Instant> due = fleet_.next_deadline();
       if (due && *due <= process::now()) step(schedule::Tick{});
@@ -125,6 +130,7 @@ class FleetRoot {
       options.memory_bytes = limits_.gatherer_memory_bytes;
       options.kernels = options_.kernels;
       options.plugin_folders = options_.plugin_folders;
+      options.keys_folder = options_.keys_folder;
       Result<GathererProcess> made = GathererProcess::make(std::move(options));
       if (!made) {
         Cause cause;
@@ -182,11 +188,36 @@ class FleetRoot {
   void receive() {
     const Instant now = process::now();
     while (auto received = listener_.receive()) {
+      if (received->from != nullptr) {
+        const Result<FrameHead> head = decode_frame(received->frame.payload);
+        if (!head || !guard_.accepts(head->incarnation, received->from)) continue;
+      }
       for (PeerDelivery& said : hub_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (!message) continue;
+        if (const auto* hello = std::get_if<Hello>(&*message)) {
+          if (std::string refusal = guard_.refusal(said.from, hello->role); !refusal.empty()) {
+            hub_.send(said.from, encode(Refused{kProtocolVersion, hello->protocol_version, std::move(refusal)}));
+            continue;
+          }
+        }
         step(schedule::PeerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
       }
+    }
+  }
+
+  // A key that was taken away: whoever came with it is lost, and not heard any more (socket.h).
+  void fence_revoked() {
+    if (admission_ == nullptr) return;
+    for (const std::string& complaint : admission_->take_complaints()) {
+      std::fprintf(stderr, "fanfold: %s\n", complaint.c_str());
+    }
+    for (const IncarnationId incarnation : guard_.take_revoked(*admission_)) {
+      Cause cause;
+      cause.kind = CauseKind::kLostLink;
+      cause.message = "its key was revoked";
+      hub_.fence(incarnation);
+      step(schedule::PeerLost{incarnation, std::move(cause), {}});
     }
   }
 
@@ -224,6 +255,8 @@ class FleetRoot {
   const FleetRootOptions& options_;
   schedule::FleetLimits limits_;
   transport::Listener listener_;
+  std::shared_ptr<transport::Admission> admission_;  // null: without keys
+  transport::PeerGuard guard_;
   transport::TcpEndpoint bound_;
   SessionHub hub_;
   schedule::FleetScheduler fleet_;
@@ -258,10 +291,15 @@ Status allow_open_files(std::uint32_t workers, std::uint32_t runs) {
 Status run_fleet_root(const FleetRootOptions& options) {
   Result<transport::TcpEndpoint> listen = transport::parse_tcp(options.listen, "--listen");
   if (!listen) return listen.failure();
-  if (!transport::is_loopback(listen->host) && !options.insecure) {
+  const bool open = !transport::is_loopback(listen->host);
+  if (open && !options.insecure && options.keys_folder.empty()) {
     return Failure{ExitCode::kUsage, "--listen " + options.listen +
-                                         " is open to other machines, and nothing here asks who they are; listen at "
-                                         "127.0.0.1, or say --insecure where the network is yours alone"};
+                                         " is open to other machines, and nothing asks who they are; give it keys with "
+                                         "--keys FOLDER (`fanfold keygen` makes them), or say --insecure where the "
+                                         "network is yours alone"};
+  }
+  if (options.insecure && !options.keys_folder.empty()) {
+    return Failure{ExitCode::kUsage, "--keys and --insecure do not go together; leave one of them out"};
   }
   if (transport::is_every_address(listen->host) && options.advertise.empty()) {
     return Failure{ExitCode::kUsage, "--listen " + options.listen +
@@ -289,10 +327,16 @@ Status run_fleet_root(const FleetRootOptions& options) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  const auto keys = transport::listener_keys(
+      {options.keys_folder},
+      {transport::KeyRole::kWorker, transport::KeyRole::kClient, transport::KeyRole::kRoot});  // of its own gatherers
+  if (!keys) return keys.failure();
   transport::Context context;
+  std::optional<transport::Gatekeeper> gatekeeper;
+  if (*keys) gatekeeper.emplace(context, (*keys)->admission);
   const std::string address =
       "tcp://" + listen->host + ":" + (listen->port == 0 ? std::string("*") : std::to_string(listen->port));
-  Result<transport::Listener> listener = transport::Listener::bind(context, address, kMessageBytesMax);
+  Result<transport::Listener> listener = transport::Listener::bind(context, address, kMessageBytesMax, *keys);
   if (!listener) return listener.failure();
   const Result<transport::TcpEndpoint> bound = transport::parse_tcp(listener->endpoint(), "--listen");
   if (!bound) return bound.failure();
@@ -301,8 +345,12 @@ Status run_fleet_root(const FleetRootOptions& options) {
   hub_limits.sessions_max = std::size_t{options.workers_max} * (2 + limits.runs_max) + std::size_t{2} * kClientsMax +
                             hub_limits.fenced_sessions_max + 2 * limits.runs_max;
   std::fprintf(stderr, "fanfold: the root listens at %s%s\n", listen->text().c_str(),
-               transport::is_loopback(listen->host) ? "" : ", in the clear and without keys");
-  FleetRoot(options, limits, hub_limits, std::move(listener).value(), *listen, results, descriptor).run();
+               *keys  ? ", encrypted, to whom its folder of keys admits"
+               : open ? ", in the clear and without keys: runs, results and who takes part in them"
+                      : "");
+  FleetRoot(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr, *listen,
+            results, descriptor)
+      .run();
   close(descriptor);
   return success();
 }

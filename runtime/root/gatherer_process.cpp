@@ -26,7 +26,7 @@ std::optional<Cause> GathererProcess::start(std::uint32_t life) {
        "name=" + name, "run=" + to_text(options_.run), "plugins=" + process::joined(options_.plugin_folders),
        "threads=" + std::to_string(options_.threads), "kernels=" + options_.kernels,
        "memory=" + std::to_string(options_.memory_bytes), "positions=" + std::to_string(kPositionsInChild),
-       "folder=" + options_.folder, "parent=" + std::to_string(getpid())},
+       "folder=" + options_.folder, "keys=" + options_.keys_folder, "parent=" + std::to_string(getpid())},
       {{positions_.descriptor(), kPositionsInChild}});
   if (!child) {
     Cause cause;

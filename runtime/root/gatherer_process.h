@@ -25,6 +25,7 @@ struct GathererOptions {
   std::uint64_t memory_bytes = 0;
   std::string kernels;
   std::vector<std::string> plugin_folders = {};
+  std::string keys_folder = {};  // empty: links without keys
 };
 
 class GathererProcess {

@@ -238,7 +238,7 @@ Result<KeyPair> own_key(const std::string& folder, KeyRole role, const std::stri
     } else if (own) {
       return Failure{ExitCode::kInputOutput, "there are several " + wanted + " keys in " + fanfold::quoted(folder) +
                                                  " (" + own->open.name + ", " + candidate +
-                                                 "); choose one with --key NAME"};
+                                                 "); choose one with --key-name"};
     } else {
       own = std::move(key).value();
     }

@@ -2,6 +2,7 @@
 // session over it. For the thread that owns the socket.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +17,8 @@ class PeerLink {
  public:
   // An empty epoch is learnt from the peer.
   static Result<PeerLink> connect(Context& context, const std::string& endpoint, Epoch epoch, IncarnationId incarnation,
-                                  Instant now) {
-    auto socket = Connector::connect(context, endpoint, kMessageBytesMax);
+                                  Instant now, const std::optional<ConnectorKeys>& keys = std::nullopt) {
+    auto socket = Connector::connect(context, endpoint, kMessageBytesMax, keys);
     if (!socket) return socket.failure();
     return PeerLink(std::move(socket).value(),
                     Session(Session::Side::kConnector, epoch, incarnation, SessionLimits{}, now));
@@ -53,6 +54,8 @@ class PeerLink {
 
   // Whether the peer has answered at all.
   [[nodiscard]] bool established() const { return session_.state() == Session::State::kEstablished; }
+  // Whether the peer does not admit this node's key.
+  [[nodiscard]] bool refused() { return socket_.refused(); }
   [[nodiscard]] bool gone() const { return session_.state() == Session::State::kLost || session_.silent(); }
   [[nodiscard]] std::optional<Instant> next_deadline() const { return session_.next_deadline(); }
   [[nodiscard]] void* handle() const { return socket_.handle(); }

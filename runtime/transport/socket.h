@@ -16,7 +16,7 @@
 
 #include "engine/failure.h"
 #include "engine/protocol/bytes.h"
-#include "runtime/transport/admission.h"
+#include "runtime/transport/link_keys.h"
 
 namespace fanfold::transport {
 
@@ -34,17 +34,6 @@ class Context {
 
 // "ZeroMQ 4.3.4 with libsodium", for --version.
 [[nodiscard]] std::string describe_zeromq();
-
-// Of a listener that hears only whom it knows.
-struct ListenerKeys {
-  std::string secret;
-  std::shared_ptr<Admission> admission;
-};
-// Of a connector: the one it speaks to, and its own.
-struct ConnectorKeys {
-  std::string listener;  // public
-  KeyPair own;
-};
 
 class Listener {
  public:

@@ -41,6 +41,11 @@ class Agent {
       receive(now);
       take_signals(now);
       collect(now);
+      if (link_ && link_->refused() && !ended_) {
+        ended_ = Failure{ExitCode::kNoFleet, "the root at " + config_.root +
+                                                 " does not admit this worker's key; put its NAME.pub into the root's "
+                                                 "folder of keys, and start it again"};
+      }
       if (link_ && link_->gone() && !ended_) begin_anew("the root is not heard any more");
       if (!welcome_ && !ended_ && now >= unanswered_since_ + config_.root_timeout) {
         ended_ = leaving_ ? success()
@@ -70,7 +75,9 @@ class Agent {
   Status connect() {
     welcome_ = false;
     incarnation_ = process::random_id<IncarnationId>();
-    auto link = transport::PeerLink::connect(context_, config_.root, {}, incarnation_, process::now());
+    const auto keys = transport::connector_keys(config_.keys, transport::KeyRole::kWorker);
+    if (!keys) return keys.failure();
+    auto link = transport::PeerLink::connect(context_, config_.root, {}, incarnation_, process::now(), *keys);
     if (!link) return link.failure();
     link_.emplace(std::move(link).value());
     Hello hello;
@@ -173,7 +180,8 @@ class Agent {
         {"internal-worker", "root=" + config_.root, "name=" + start.name, "slots=" + std::to_string(config_.slots),
          "kernels=" + config_.kernels, "folder=", "parent=" + std::to_string(getpid()), "run=" + to_text(start.run),
          "memory=" + std::to_string(worker_account(start.memory_bytes, config_.slots)),
-         "plugins=" + process::joined(config_.plugin_folders), "path-map=" + process::joined(paths)});
+         "plugins=" + process::joined(config_.plugin_folders), "path-map=" + process::joined(paths),
+         "keys=" + config_.keys.folder, "key-name=" + config_.keys.name});
     if (!child) {
       Cause cause;
       cause.kind = CauseKind::kInternal;

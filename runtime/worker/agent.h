@@ -9,6 +9,7 @@
 
 #include "engine/failure.h"
 #include "engine/instant.h"
+#include "runtime/transport/link_keys.h"
 #include "runtime/worker/reading/input_file.h"
 
 namespace fanfold::worker {
@@ -21,6 +22,7 @@ struct AgentConfig {
   std::string kernels;
   std::vector<std::string> plugin_folders;
   std::vector<PathMapping> path_map;
+  transport::KeyPlace keys;
   Duration root_timeout = seconds(10);  // without an answer of the root for so long it gives up
   Duration drain_max = seconds(30);     // from SIGTERM to the end, whatever is under way
 };

@@ -86,11 +86,12 @@ class OpenWork : public SharedWork {
 
 class Executor {
  public:
-  Executor(const WorkerConfig& config, SlotPage& page, transport::PeerLink root, transport::Context& context,
-           Hello hello)
+  Executor(const WorkerConfig& config, SlotPage& page, transport::PeerLink root,
+           std::optional<transport::ConnectorKeys> keys, transport::Context& context, Hello hello)
       : config_(config),
         page_(page),
         context_(context),
+        keys_(std::move(keys)),
         root_(std::move(root)),
         core_(std::move(hello), Limits{}),
         slots_(page.slots(), page) {}
@@ -108,6 +109,7 @@ class Executor {
       }
       if (core_.next_deadline() && *core_.next_deadline() <= process::now()) step(Tick{});
       // After the sockets: what was said in time counts.
+      if (root_.refused()) leave(ExecutorStatus::kRefused);  // the agent says so
       if (root_.gone()) step(RootLost{"the root is not heard any more"});
       if (gatherer_ && gatherer_->link.gone()) gatherer_.reset();  // the root will name another
       if (patience_ends_ && process::now() >= *patience_ends_) {
@@ -163,7 +165,7 @@ class Executor {
   void perform(ConnectGatherer& connect) {
     gatherer_.reset();
     auto link = transport::PeerLink::connect(context_, connect.gatherer.address, epoch_of(connect.gatherer.incarnation),
-                                             page_.incarnation(), process::now());
+                                             page_.incarnation(), process::now(), keys_);
     if (link) {
       gatherer_.emplace(Gatherer{connect.gatherer.incarnation, std::move(link).value()});
     } else {
@@ -334,6 +336,7 @@ class Executor {
   const WorkerConfig& config_;
   SlotPage& page_;
   transport::Context& context_;
+  const std::optional<transport::ConnectorKeys> keys_;
   transport::PeerLink root_;
   std::optional<Gatherer> gatherer_;
   transport::Poller poller_;
@@ -380,13 +383,17 @@ void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obit
   hello.memory_bytes = config.memory_bytes;
   // Never freed: the process ends by _exit, with slots at work.
   auto* context = new transport::Context;
-  auto root = transport::PeerLink::connect(*context, config.root, {}, page.incarnation(), process::now());
-  if (!root) {
-    std::fprintf(stderr, "fanfold: worker %s: %s\n", config.name.c_str(), root.failure().sentence.c_str());
+  const auto cannot = [&](const Failure& failure) {
+    std::fprintf(stderr, "fanfold: worker %s: %s\n", config.name.c_str(), failure.sentence.c_str());
     page.set_leaving();
     _exit(static_cast<int>(ExecutorStatus::kRefused));
-  }
-  auto* executor = new Executor(config, page, std::move(root).value(), *context, std::move(hello));
+  };
+  auto keys = transport::connector_keys(config.keys, transport::KeyRole::kWorker);
+  if (!keys) cannot(keys.failure());
+  auto root = transport::PeerLink::connect(*context, config.root, {}, page.incarnation(), process::now(), *keys);
+  if (!root) cannot(root.failure());
+  auto* executor =
+      new Executor(config, page, std::move(root).value(), std::move(keys).value(), *context, std::move(hello));
   executor->run();
 }
 

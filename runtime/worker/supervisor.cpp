@@ -148,6 +148,7 @@ int worker_main(int argc, char** argv) {
   config.plugin_folders = process::lines_of(arguments.text("plugins"));
   const std::vector<std::string> paths = process::lines_of(arguments.text("path-map"));
   for (std::size_t at = 0; at + 1 < paths.size(); at += 2) config.path_map.push_back({paths[at], paths[at + 1]});
+  config.keys = {arguments.text("keys"), arguments.text("key-name")};
   config.parent = static_cast<pid_t>(arguments.number("parent"));
   // Taken by sigwaitinfo: blocked from the start, so that none is lost.
   sigset_t taken;

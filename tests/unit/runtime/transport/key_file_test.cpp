@@ -120,7 +120,7 @@ TEST(KeyFile, IsChosenByRoleAndWhereThereAreSeveralByName) {
   const KeyPair second = written(folder, KeyRole::kWorker, "w2");
   const Result<KeyPair> several = own_key(folder.path(), KeyRole::kWorker, "");
   ASSERT_FALSE(several);
-  EXPECT_NE(several.failure().sentence.find("(w1, w2); choose one with --key NAME"), std::string::npos);
+  EXPECT_NE(several.failure().sentence.find("(w1, w2); choose one with --key-name"), std::string::npos);
   EXPECT_EQ(own_key(folder.path(), KeyRole::kWorker, "w2")->open, second.open);
   const Result<KeyPair> wrong = own_key(folder.path(), KeyRole::kWorker, "alice");
   ASSERT_FALSE(wrong);
