@@ -158,6 +158,21 @@ bool FleetScheduler::quiet() const {
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) { return entry.second->has_ended(); });
 }
 
+FleetCounts FleetScheduler::counts() const {
+  FleetCounts counts = totals_;
+  counts.nodes = static_cast<uint32_t>(nodes_.size());
+  counts.slots = slots_of_nodes();
+  for (const auto& [incarnation, peer] : peers_) counts.clients += peer.role == Role::kClient ? 1 : 0;
+  for (const auto& [id, run] : runs_) {
+    if (run->has_ended()) {
+      counts.results_kept += run->stage == Stage::kDone ? 1 : 0;
+    } else {
+      (run->stage == Stage::kQueued ? counts.runs_queued : counts.runs_running) += 1;
+    }
+  }
+  return counts;
+}
+
 std::optional<std::string> FleetScheduler::check_intervals() const {
   for (const auto& [id, run] : runs_) {
     if (!run->scheduler) continue;
@@ -363,6 +378,7 @@ void FleetScheduler::lose_node(const std::string& label, const Cause& cause, Ins
   if (found == nodes_.end()) return;
   const Node node = std::move(found->second);
   nodes_.erase(found);
+  totals_.nodes_lost += node.leaving ? 0 : 1;
   peers_.erase(node.incarnation);
   actions.push_back(FencePeer{node.incarnation});
   actions.push_back(
@@ -599,12 +615,18 @@ void FleetScheduler::end_run(RunEntry& run, RunEnded ended, Instant now) {
     over.processes.push_back({process.role, std::move(process.name), process.pid, process.slots, process.peak_rss_bytes,
                               process.slot_times, process.lost});
   }
+  totals_.leases += statistics.leases;
+  totals_.retries += statistics.retries;
+  totals_.bundles += statistics.bundles;
+  totals_.records += statistics.records;
+  totals_.bytes += statistics.bytes;
   const bool done = ended.code == ExitCode::kDone && !run.store_failed;
   if (!done && !run.ends_because.empty()) {
     over.exit_code = static_cast<uint32_t>(run.ends_with);
     over.sentence = run.ends_because;
   }
   run.stage = done ? Stage::kStoring : Stage::kFailed;
+  totals_.runs_failed += done ? 0 : 1;
 }
 
 // Its scheduler has ended it: processes go, and it is settled what is kept.
@@ -627,6 +649,7 @@ void FleetScheduler::close_run(RunEntry& run, Instant now, Actions& actions) {
 // Ends a run that is not being scheduled: queued, or its rows being stored.
 void FleetScheduler::fail_run(RunEntry& run, ExitCode code, std::string sentence, Instant now, Actions& actions) {
   run.stage = Stage::kFailed;
+  totals_.runs_failed += 1;
   run.over.run = run.id;
   run.over.job = run.job;
   run.over.shards = run.shards;
@@ -907,6 +930,7 @@ void FleetScheduler::settle(Instant now, Actions& actions) {
     if (run.scheduler && run.scheduler->ended()) close_run(run, now, actions);
     if (run.stage == Stage::kStoring && !run.scheduler && run.batches_stored >= run.over.batches) {
       run.stage = Stage::kDone;
+      totals_.runs_done += 1;
       run.ended = now;
       actions.push_back(Note{"run " + to_text(run.id) + " is done"});
     }

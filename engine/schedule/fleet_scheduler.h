@@ -136,6 +136,24 @@ struct FleetLimits {
   Limits run;  // of each run's scheduler; slots_expected and no_workers_max are set by it
 };
 
+// What a fleet has come to. Totals are of runs that have ended.
+struct FleetCounts {
+  uint32_t nodes = 0;
+  uint32_t slots = 0;
+  uint32_t clients = 0;
+  uint32_t runs_queued = 0;
+  uint32_t runs_running = 0;
+  uint32_t results_kept = 0;
+  uint64_t nodes_lost = 0;
+  uint64_t runs_done = 0;
+  uint64_t runs_failed = 0;
+  uint64_t leases = 0;
+  uint64_t retries = 0;
+  uint64_t bundles = 0;
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+};
+
 class FleetScheduler {
  public:
   explicit FleetScheduler(const FleetLimits& limits, std::string build = {});
@@ -148,6 +166,7 @@ class FleetScheduler {
 
   // Nothing runs and everybody who watches has been told: a root that stops may end.
   [[nodiscard]] bool quiet() const;
+  [[nodiscard]] FleetCounts counts() const;
   // For tests and pages.
   [[nodiscard]] std::optional<std::string> check_intervals() const;
   [[nodiscard]] const RootScheduler* scheduler_of(RunId run) const;
@@ -238,6 +257,7 @@ class FleetScheduler {
   uint64_t turn_ = 0;  // of the slots left over
   std::optional<Instant> next_turn_;
   bool stopping_ = false;
+  FleetCounts totals_;
 };
 
 }  // namespace fanfold::schedule

@@ -25,6 +25,7 @@ ExitCode result_command(const Words& words);
 ExitCode cancel_command(const Words& words);
 ExitCode workers_command(const Words& words);
 ExitCode keygen_command(const Words& words);
+ExitCode health_command(const Words& words);
 ExitCode print_version();
 
 // "fanfold: SENTENCE" on standard error.

@@ -29,6 +29,7 @@ constexpr const char* kHelp =
     "  fanfold result RUN            its rows, when it is done\n"
     "  fanfold ps | workers          the runs, the workers of a root\n"
     "  fanfold cancel RUN            ends a run\n"
+    "  fanfold health                whether a node is ready, by its HTTP\n"
     "  fanfold keygen ROLE [NAME]    a key for a root, worker or client\n"
     "  fanfold --version             this build\n"
     "\n"
@@ -77,6 +78,7 @@ ExitCode run_program(const Words& words) {
   if (command == "cancel") return cancel_command(rest);
   if (command == "workers") return workers_command(rest);
   if (command == "keygen") return keygen_command(rest);
+  if (command == "health") return health_command(rest);
   if (command == "--version" || command == "version") return print_version();
   if (command == "--help" || command == "-h" || command == "help") {
     std::fputs(kHelp, stdout);

@@ -24,6 +24,7 @@ constexpr std::array kFlags = {
     EngineFlag{"result-ttl", FlagKind::kText, "TIME", "how long a result is kept, fetched or not (default 1h)"},
     EngineFlag{"memory", FlagKind::kSize, "SIZE", "of all gatherers (default: half of what is free)"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
     EngineFlag{"keys", FlagKind::kText, "FOLDER", "root.key, and NAME.pub of all who are admitted"},
     EngineFlag{"insecure", FlagKind::kSwitch, "", "listen beyond this machine in the clear, to anybody"},
 };
@@ -64,6 +65,7 @@ ExitCode root_command(const Words& words) {
   options.results_folder = flags->text("results");
   options.insecure = flags->on("insecure");
   options.keys_folder = flags->text("keys");
+  options.http = flags->text("http");
   options.plugin_folders = plugin_folders(flags->texts("plugin-path"));
   constexpr std::uint32_t kRunsMax = 256;
   constexpr std::uint32_t kWorkersMax = 4096;

@@ -24,6 +24,7 @@ constexpr std::array kFlags = {
     EngineFlag{"path-map", FlagKind::kTexts, "FROM=TO",
                "what clients call FROM is at TO here; may be repeated, the first that fits is taken"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
     EngineFlag{"keys", FlagKind::kText, "FOLDER", "where its key and root.pub are"},
     EngineFlag{"key-name", FlagKind::kText, "NAME", "which key, where there are several workers'"},
     EngineFlag{"root-timeout", FlagKind::kText, "TIME",
@@ -49,6 +50,7 @@ ExitCode worker_command(const Words& words) {
   config.name = flags->text("name");
   if (config.name.empty()) config.name = process::host_name();
   config.keys = {flags->text("keys"), flags->text("key-name")};
+  config.http = flags->text("http");
   config.slots = cpu_count();
   for (const Status& status :
        {flags->count("slots", static_cast<std::uint32_t>(kSuspectsMax), config.slots),

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -18,6 +20,7 @@
 #include "engine/session/session_hub.h"
 #include "runtime/build_info.h"
 #include "runtime/client/memory_shares.h"
+#include "runtime/http/endpoints.h"
 #include "runtime/process/clock.h"
 #include "runtime/root/gatherer_process.h"
 #include "runtime/root/result_store.h"
@@ -34,8 +37,45 @@ namespace {
 constexpr Duration kGathererEndWait = milliseconds(1500);
 // From a signal to the end, whatever runs.
 constexpr Duration kStopWait = seconds(2);
+// The loop turns at least so often: its beat is looked at, and so are keys that were taken away.
+constexpr Duration kTurnMost = seconds(1);
 constexpr std::uint32_t kClientsMax = 256;
 constexpr std::uint32_t kResultsMax = 256;
+
+// What the endpoints' threads read of the loop's state.
+struct Published {
+  std::mutex mutex;
+  schedule::FleetCounts counts;
+  bool stopping = false;
+};
+
+std::vector<http::Metric> metrics_of(const schedule::FleetCounts& counts, std::uint64_t refused_links) {
+  using http::counter;
+  using http::gauge;
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      gauge("fanfold_workers", "Workers that are joined.", number(counts.nodes)),
+      gauge("fanfold_slots", "Slots of the workers that are joined.", number(counts.slots)),
+      gauge("fanfold_clients", "Clients that are connected.", number(counts.clients)),
+      {"fanfold_runs",
+       "Runs that have not ended, by stage.",
+       http::MetricKind::kGauge,
+       {{{{"stage", "queued"}}, number(counts.runs_queued)}, {{{"stage", "running"}}, number(counts.runs_running)}}},
+      gauge("fanfold_results_kept", "Results that can be fetched.", number(counts.results_kept)),
+      {"fanfold_runs_ended_total",
+       "Runs that have ended, by how.",
+       http::MetricKind::kCounter,
+       {{{{"outcome", "done"}}, number(counts.runs_done)}, {{{"outcome", "failed"}}, number(counts.runs_failed)}}},
+      counter("fanfold_leases_granted_total", "Leases granted, of runs that have ended.", number(counts.leases)),
+      counter("fanfold_leases_lost_total", "Leases lost and done again, of runs that have ended.",
+              number(counts.retries)),
+      counter("fanfold_bundles_folded_total", "Bundles folded, of runs that have ended.", number(counts.bundles)),
+      counter("fanfold_records_read_total", "Records mapped, of runs that have ended.", number(counts.records)),
+      counter("fanfold_read_bytes_total", "Bytes of input mapped, of runs that have ended.", number(counts.bytes)),
+      counter("fanfold_workers_lost_total", "Workers that were lost, not those that left.", number(counts.nodes_lost)),
+      counter("fanfold_links_refused_total", "Links refused because their key is not admitted.", number(refused_links)),
+  };
+}
 
 class FleetRoot {
  public:
@@ -58,9 +98,29 @@ class FleetRoot {
     }
   }
 
+  // Before run().
+  Status serve(const std::string& address) {
+    http::NodeAnswers answers;
+    answers.role = "root";
+    answers.not_ready = [this]() -> std::string {
+      const std::lock_guard lock(published_.mutex);
+      return published_.stopping ? "the root is ending" : "";
+    };
+    answers.metrics = [this] {
+      const std::lock_guard lock(published_.mutex);
+      return metrics_of(published_.counts, admission_ != nullptr ? admission_->refusals() : 0);
+    };
+    Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(address, std::move(answers));
+    if (!endpoints) return endpoints.failure();
+    endpoints_ = std::move(endpoints).value();
+    std::fprintf(stderr, "fanfold: /healthz, /readyz and /metrics are at http://%s\n", endpoints_->address().c_str());
+    return success();
+  }
+
   void run() {
     while (true) {
       send_frames();
+      publish();
       const Instant now = process::now();
       if (stop_due_ && (now >= *stop_due_ || fleet_.quiet())) break;
       wait();
@@ -160,6 +220,15 @@ class FleetRoot {
     }
   }
 
+  void publish() {
+    if (endpoints_ == nullptr) return;
+    endpoints_->beat();
+    const schedule::FleetCounts counts = fleet_.counts();
+    const std::lock_guard lock(published_.mutex);
+    published_.counts = counts;
+    published_.stopping = stop_due_.has_value();
+  }
+
   void collect_gatherers() {
     for (auto& [run, gatherer] : gatherers_) {
       const std::uint32_t life = gatherer.process.life();
@@ -178,6 +247,7 @@ class FleetRoot {
     poller_.add_descriptor(signals_);
     poller_.add_descriptor(store_.descriptor());
     std::optional<Instant> deadline = earlier(earlier(hub_.next_deadline(), fleet_.next_deadline()), stop_due_);
+    deadline = earlier(deadline, process::now() + kTurnMost);
     for (const auto& [run, gatherer] : gatherers_) {
       if (const std::optional<int> descriptor = gatherer.process.descriptor()) poller_.add_descriptor(*descriptor);
       if (gatherer.stopped) deadline = earlier(deadline, *gatherer.stopped + kGathererEndWait);
@@ -268,6 +338,8 @@ class FleetRoot {
   std::vector<IncarnationId> closing_;
   int signals_;
   std::optional<Instant> stop_due_;
+  Published published_;
+  std::unique_ptr<http::Endpoints> endpoints_;  // last: its threads use what is above
 };
 
 // Peers beyond what the user may have open are an assertion deep inside ZeroMQ: known before anything starts.
@@ -348,11 +420,12 @@ Status run_fleet_root(const FleetRootOptions& options) {
                *keys  ? ", encrypted, to whom its folder of keys admits"
                : open ? ", in the clear and without keys: runs, results and who takes part in them"
                       : "");
-  FleetRoot(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr, *listen,
-            results, descriptor)
-      .run();
+  FleetRoot root(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr,
+                 *listen, results, descriptor);
+  Status served = options.http.empty() ? success() : root.serve(options.http);
+  if (served) root.run();
   close(descriptor);
-  return success();
+  return served;
 }
 
 }  // namespace fanfold::root

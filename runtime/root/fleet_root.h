@@ -28,6 +28,7 @@ struct FleetRootOptions {
   Duration result_ttl = seconds(3600);
   std::string keys_folder;  // the root's key, and the public ones of who is admitted; empty: anybody is
   bool insecure = false;    // beyond this machine without keys
+  std::string http;         // HOST:PORT of its endpoints; empty: none
 };
 
 // Until SIGTERM or SIGINT. Exit 2 for options that do not go together, exit 3 when the address is in use or the

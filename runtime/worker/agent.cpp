@@ -4,6 +4,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "engine/quoted.h"
 #include "runtime/build_info.h"
 #include "runtime/client/memory_shares.h"
+#include "runtime/http/endpoints.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/role_arguments.h"
@@ -27,14 +29,20 @@ namespace {
 // A worker process that is told to end has so long before it is killed.
 constexpr Duration kStopWait = milliseconds(1500);
 constexpr int kLingerMs = 500;
+// The loop turns at least so often: its beat is looked at.
+constexpr Duration kTurnMost = seconds(1);
 
 class Agent {
  public:
   Agent(const AgentConfig& config, int signals) : config_(config), signals_(signals) {}
 
   Status run() {
+    if (!config_.http.empty()) {
+      if (Status served = serve(); !served) return served;
+    }
     if (Status connected = connect(); !connected) return connected;
     while (!ended_) {
+      publish();
       if (link_) link_->send_frames(process::now());
       wait();
       const Instant now = process::now();
@@ -71,6 +79,36 @@ class Agent {
     process::ChildProcess child;
     std::optional<Instant> stopped;  // since it was told to end
   };
+
+  Status serve() {
+    http::NodeAnswers answers;
+    answers.role = "worker";
+    answers.not_ready = [this]() -> std::string {
+      if (leaving_told_) return "the worker is leaving";
+      return joined_told_ ? "" : "no root has taken this worker yet";
+    };
+    answers.metrics = [this]() -> std::vector<http::Metric> {
+      return {http::gauge("fanfold_worker_joined", "1 while a root has taken this worker.", joined_told_ ? 1 : 0),
+              http::gauge("fanfold_worker_slots", "Slots of this worker.", config_.slots),
+              http::gauge("fanfold_worker_runs", "Runs that this worker maps for.", runs_told_),
+              http::counter("fanfold_worker_processes_ended_total",
+                            "Worker processes of runs that ended without being told to.",
+                            static_cast<double>(ended_told_))};
+    };
+    Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(config_.http, std::move(answers));
+    if (!endpoints) return endpoints.failure();
+    endpoints_ = std::move(endpoints).value();
+    std::fprintf(stderr, "fanfold: /healthz, /readyz and /metrics are at http://%s\n", endpoints_->address().c_str());
+    return success();
+  }
+
+  void publish() {
+    if (endpoints_ == nullptr) return;
+    endpoints_->beat();
+    joined_told_ = welcome_;
+    leaving_told_ = leaving_;
+    runs_told_ = static_cast<std::uint32_t>(workers_.size());
+  }
 
   Status connect() {
     welcome_ = false;
@@ -111,7 +149,7 @@ class Agent {
     if (link_) poller_.add_socket(link_->handle());
     poller_.add_descriptor(signals_);
     for (const auto& [run, worker] : workers_) poller_.add_descriptor(worker.child.descriptor());
-    std::optional<Instant> deadline = drain_due_;
+    std::optional<Instant> deadline = earlier(drain_due_, process::now() + kTurnMost);
     if (link_) deadline = earlier(deadline, link_->next_deadline());
     if (!welcome_) deadline = earlier(deadline, unanswered_since_ + config_.root_timeout);
     for (const auto& [run, worker] : workers_) {
@@ -203,6 +241,7 @@ class Agent {
     for (auto at = workers_.begin(); at != workers_.end();) {
       Worker& worker = at->second;
       const std::optional<Cause> cause = worker.child.ended();
+      if (cause && !worker.stopped) ended_told_ += 1;
       if (cause && !worker.stopped && link_) link_->send(WorkerEnded{at->first, *cause});
       const bool gone = cause || (worker.stopped && now >= *worker.stopped + kStopWait);
       at = gone ? workers_.erase(at) : std::next(at);  // which kills what still runs
@@ -237,6 +276,12 @@ class Agent {
   bool leaving_ = false;
   std::optional<Instant> drain_due_;
   std::optional<Status> ended_;
+  // Read by the endpoints' threads.
+  std::atomic<bool> joined_told_ = false;
+  std::atomic<bool> leaving_told_ = false;
+  std::atomic<std::uint32_t> runs_told_ = 0;
+  std::atomic<std::uint64_t> ended_told_ = 0;
+  std::unique_ptr<http::Endpoints> endpoints_;  // last: its threads use what is above
 };
 
 }  // namespace

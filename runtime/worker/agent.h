@@ -23,6 +23,7 @@ struct AgentConfig {
   std::vector<std::string> plugin_folders;
   std::vector<PathMapping> path_map;
   transport::KeyPlace keys;
+  std::string http;                     // HOST:PORT of its endpoints; empty: none
   Duration root_timeout = seconds(10);  // without an answer of the root for so long it gives up
   Duration drain_max = seconds(30);     // from SIGTERM to the end, whatever is under way
 };

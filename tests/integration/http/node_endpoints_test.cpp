@@ -1,4 +1,4 @@
-#include "runtime/http/node_endpoints.h"
+#include "runtime/http/server/node_endpoints.h"
 
 #include <gtest/gtest.h>
 #include <httplib.h>
@@ -17,24 +17,23 @@ namespace fanfold::http {
 namespace {
 
 std::vector<Metric> some_metrics() {
-  std::vector<Metric> metrics = process_metrics();
-  metrics.push_back(build_metric("root"));
+  std::vector<Metric> metrics;
   metrics.push_back(counter("fanfold_leases_granted_total", "Leases granted.", 3));
   metrics.push_back({"fanfold_runs", "Runs by state.", MetricKind::kGauge, {{{{"state", "run\"ning\\\n"}}, 2}}});
   return metrics;
 }
 
 NodeAnswers ready() {
-  return {[] { return std::string(); }, some_metrics};
+  return {"root", [] { return std::string(); }, some_metrics};
 }
 
-std::unique_ptr<NodeEndpoints> serve(NodeAnswers answers) {
-  Result<std::unique_ptr<NodeEndpoints>> served = NodeEndpoints::serve("127.0.0.1:0", std::move(answers));
+std::unique_ptr<Endpoints> serve(NodeAnswers answers) {
+  Result<std::unique_ptr<Endpoints>> served = NodeEndpoints::serve("127.0.0.1:0", std::move(answers));
   EXPECT_TRUE(served) << served.failure().sentence;
   return std::move(served).value();
 }
 
-httplib::Result get(const NodeEndpoints& node, const std::string& path) {
+httplib::Result get(const Endpoints& node, const std::string& path) {
   return httplib::Client("http://" + node.address()).Get(path);
 }
 
@@ -58,18 +57,18 @@ TEST(NodeEndpoints, ServeHealthReadinessAndMetricsAndNothingElse) {
 TEST(NodeEndpoints, SayWhyANodeIsNotReady) {
   std::atomic<bool> joined = false;
   const auto node =
-      serve({[&] { return joined ? std::string() : std::string("no root has answered yet"); }, some_metrics});
+      serve({"worker", [&] { return joined ? std::string() : std::string("no root has answered yet"); }, some_metrics});
   const httplib::Result answer = get(*node, "/readyz");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 503);
   EXPECT_EQ(answer->body, "no root has answered yet\n");
   EXPECT_EQ(get(*node, "/healthz")->status, 200);
-  const Status asked = ask_ready(node->address());
+  const Status asked = NodeEndpoints::ask_ready(node->address());
   ASSERT_FALSE(asked);
   EXPECT_EQ(asked.failure().code, ExitCode::kNoFleet);
   EXPECT_NE(asked.failure().sentence.find("is not ready: no root has answered yet"), std::string::npos);
   joined = true;
-  EXPECT_TRUE(ask_ready(node->address()));
+  EXPECT_TRUE(NodeEndpoints::ask_ready(node->address()));
 }
 
 TEST(NodeEndpoints, CallANodeWhoseLoopStandsStillUnhealthyUntilItTurns) {
@@ -106,7 +105,7 @@ TEST(NodeEndpoints, NameAnAddressThatIsTakenOrNone) {
   const auto elsewhere = NodeEndpoints::serve("192.0.2.1:0", ready());  // an address that is nobody's
   ASSERT_FALSE(elsewhere);
   EXPECT_EQ(elsewhere.failure().code, ExitCode::kInputOutput);
-  EXPECT_EQ(ask_ready("127.0.0.1:1").failure().code, ExitCode::kNoFleet);
+  EXPECT_EQ(NodeEndpoints::ask_ready("127.0.0.1:1").failure().code, ExitCode::kNoFleet);
 }
 
 TEST(NodeEndpoints, OutliveLinksThatSayNothing) {
@@ -133,7 +132,7 @@ TEST(NodeEndpoints, OutliveLinksThatSayNothing) {
 
 // What Prometheus demands of the text, and its conventions of names.
 TEST(Metrics, FollowTheConventionsOfPrometheus) {
-  const std::string text = metrics_text(some_metrics());
+  const std::string text = get(*serve(ready()), "/metrics")->body;
   const std::regex sample(
       R"(([a-z_:][a-z0-9_:]*)(\{[a-z_]+="([^"\\\n]|\\["\\n])*"(,[a-z_]+="([^"\\\n]|\\["\\n])*")*\})? (\S+))");
   std::map<std::string, std::string> types;
@@ -160,7 +159,7 @@ TEST(Metrics, PassPromtool) {
   if (std::system("command -v promtool >/dev/null") != 0) GTEST_SKIP() << "promtool is not installed";
   FILE* promtool = popen("promtool check metrics", "w");
   ASSERT_NE(promtool, nullptr);
-  const std::string text = metrics_text(some_metrics());
+  const std::string text = get(*serve(ready()), "/metrics")->body;
   EXPECT_EQ(fwrite(text.data(), 1, text.size(), promtool), text.size());
   EXPECT_EQ(pclose(promtool), 0);
 }

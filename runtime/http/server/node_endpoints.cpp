@@ -1,4 +1,4 @@
-#include "runtime/http/node_endpoints.h"
+#include "runtime/http/server/node_endpoints.h"
 
 #include <httplib.h>
 #include <signal.h>
@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "engine/quoted.h"
+#include "runtime/http/server/metrics.h"
 
 namespace fanfold::http {
 
@@ -80,7 +81,10 @@ class NodeEndpoints::Server {
       answer(response, answers_.not_ready());
     });
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(metrics_text(answers_.metrics()), kMetricsText);
+      std::vector<Metric> metrics = answers_.metrics();
+      metrics.push_back(build_metric(answers_.role));
+      for (Metric& metric : process_metrics()) metrics.push_back(std::move(metric));
+      response.set_content(metrics_text(metrics), kMetricsText);
     });
     beat();
   }
@@ -134,12 +138,12 @@ class NodeEndpoints::Server {
 NodeEndpoints::NodeEndpoints(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 NodeEndpoints::~NodeEndpoints() = default;
 
-Result<std::unique_ptr<NodeEndpoints>> NodeEndpoints::serve(const std::string& address, NodeAnswers answers) {
+Result<std::unique_ptr<Endpoints>> NodeEndpoints::serve(const std::string& address, NodeAnswers answers) {
   const std::optional<HostPort> at = parse(address);
   if (!at) return no_address(address);
   auto server = std::make_unique<Server>(std::move(answers));
   if (Status started = server->start(*at); !started) return started.failure();
-  return std::unique_ptr<NodeEndpoints>(new NodeEndpoints(std::move(server)));
+  return std::unique_ptr<Endpoints>(new NodeEndpoints(std::move(server)));
 }
 
 void NodeEndpoints::beat() {
@@ -150,7 +154,7 @@ const std::string& NodeEndpoints::address() const {
   return server_->address();
 }
 
-Status ask_ready(const std::string& address) {
+Status NodeEndpoints::ask_ready(const std::string& address) {
   const std::optional<HostPort> at = parse(address);
   if (!at || at->port == 0) return no_address(address);
   httplib::Client client(at->host, at->port);

@@ -1,4 +1,4 @@
-#include "runtime/http/metrics.h"
+#include "runtime/http/server/metrics.h"
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -45,14 +46,6 @@ double start_time_seconds(const std::vector<std::string>& fields) {
 }
 
 }  // namespace
-
-Metric counter(std::string name, std::string help, double value) {
-  return {std::move(name), std::move(help), MetricKind::kCounter, {{{}, value}}};
-}
-
-Metric gauge(std::string name, std::string help, double value) {
-  return {std::move(name), std::move(help), MetricKind::kGauge, {{{}, value}}};
-}
 
 std::vector<Metric> process_metrics() {
   rusage usage{};
