@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Runs on a fleet that is well: the twin's bytes, several at once, workers that come and go, results that are kept."""
+import urllib.request
+
 from fleet_harness import *
 
 
@@ -149,6 +151,27 @@ class FleetRuns(FleetTest):
         run_id = self.submit("wordcount", path)
         self.assertEqual(self.done_at_root("result", run_id, "--format", "csv"), twin)
         self.stop_fleet()
+
+    def test_RootAndWorkerServeHealthReadinessAndMetrics(self):
+        def http(process):
+            return self.says(process, "/healthz").split("http://")[1].strip()
+
+        def get(address, path):
+            with urllib.request.urlopen(f"http://{address}/{path}", timeout=TIMEOUT_S) as answer:
+                return answer.read().decode()
+        self.start_root("--http", "127.0.0.1:0")
+        self.workers = [self.start_worker("w", 2, "--http", "127.0.0.1:0")]
+        at_root, at_worker = http(self.root), http(self.workers[0])
+        self.done_at_root("run", "wordcount", self.file("text", b"a b a\n"))
+        for address in (at_root, at_worker):
+            self.wait_until(lambda: self.fanfold("health", "--http", address).returncode == 0, "it is ready")
+            self.assertEqual(get(address, "healthz"), "ok\n")
+        self.wait_until(lambda: 'fanfold_runs_ended_total{outcome="done"} 1\n' in get(at_root, "metrics"), "it counts")
+        self.assertIn("fanfold_workers 1\n", get(at_root, "metrics"))
+        self.assertIn("fanfold_records_read_total 3\n", get(at_root, "metrics"))
+        self.assertIn("fanfold_worker_joined 1\n", get(at_worker, "metrics"))
+        self.stop_fleet()
+        self.refused(5, "health", "--http", at_root, says=[at_root])
 
 
 main(FleetRuns)
