@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "engine/quoted.h"
+#include "runtime/cli/config_file.h"
 #include "runtime/client/quantity.h"
 
 namespace fanfold::cli {
@@ -20,6 +21,7 @@ Failure usage(std::string sentence) {
 Result<CommandFlags> CommandFlags::parse(const std::string& command, std::span<const EngineFlag> flags,
                                          const std::vector<std::string>& words, std::size_t names_max) {
   const std::string advice = "; `fanfold " + command + " --help` lists what it takes";
+  constexpr EngineFlag kConfig{"config", FlagKind::kText, "FILE", ""};
   CommandFlags given;
   for (std::size_t at = 0; at < words.size(); ++at) {
     const std::string& word = words[at];
@@ -35,9 +37,10 @@ Result<CommandFlags> CommandFlags::parse(const std::string& command, std::span<c
     }
     const std::size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
-    const auto flag = std::find_if(flags.begin(), flags.end(),
-                                   [&](const EngineFlag& one) { return name == "--" + std::string(one.name); });
-    if (flag == flags.end()) return usage("`fanfold " + command + "` has no flag " + fanfold::quoted(name) + advice);
+    const auto found = std::find_if(flags.begin(), flags.end(),
+                                    [&](const EngineFlag& one) { return name == "--" + std::string(one.name); });
+    const EngineFlag* flag = found != flags.end() ? &*found : name == "--config" ? &kConfig : nullptr;
+    if (flag == nullptr) return usage("`fanfold " + command + "` has no flag " + fanfold::quoted(name) + advice);
     std::string value;
     if (flag->kind == FlagKind::kSwitch) {
       if (equals != std::string::npos) return usage(name + " takes no value" + advice);
@@ -59,6 +62,14 @@ Result<CommandFlags> CommandFlags::parse(const std::string& command, std::span<c
     const std::string text(value);
     if (flag.kind == FlagKind::kSwitch && (text == "0" || text == "false")) continue;
     given.values_[name].push_back(text);
+  }
+  const Result<ConfigFile> config = read_config_file(given.text("config"));
+  if (!config) return config.failure();
+  for (const EngineFlag& flag : flags) {
+    const ConfigEntry* entry = config->find(flag.name);
+    if (entry == nullptr || given.values_.contains(std::string(flag.name))) continue;
+    if (flag.kind == FlagKind::kSwitch && entry->values.front() != "true") continue;
+    given.values_[std::string(flag.name)] = entry->values;
   }
   return given;
 }
@@ -110,7 +121,9 @@ std::string CommandFlags::help_text(std::span<const EngineFlag> flags) {
     name.resize(std::max<std::size_t>(name.size(), 26), ' ');
     text += "  " + name + "  " + std::string(flag.help) + "\n";
   }
-  return text + "Each may also be given in the environment, as FANFOLD_ROOT for --root.\n";
+  return text +
+         "Each may also be given in the environment, as FANFOLD_ROOT for --root, or in the configuration file\n"
+         "(--config FILE).\n";
 }
 
 }  // namespace fanfold::cli

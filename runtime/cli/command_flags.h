@@ -1,5 +1,6 @@
 // command_flags.h: the flags of the commands that run no job: a table a command, values from the command line, else
-// from the environment (FANFOLD_<FLAG>). Every failure is exit 2 and one sentence.
+// from the environment (FANFOLD_<FLAG>), else from the configuration file (config_file.h; --config of each command
+// names it). Every failure is exit 2 and one sentence.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,10 @@
 #include "runtime/cli/engine_flags.h"
 
 namespace fanfold::cli {
+
+// Of `fanfold root`, and of `fanfold worker`.
+[[nodiscard]] std::span<const EngineFlag> root_flags();
+[[nodiscard]] std::span<const EngineFlag> worker_flags();
 
 class CommandFlags {
  public:

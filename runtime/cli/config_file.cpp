@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/quoted.h"
+#include "runtime/cli/command_flags.h"
 #include "runtime/cli/engine_flags.h"
 #include "runtime/plugin/job_finder.h"
 
@@ -31,9 +32,18 @@ std::string usual_path() {
   return folder + "/fanfold/config.toml";
 }
 
+// What may stand in the file. A name that several commands have is of one kind in all of them.
+std::vector<EngineFlag> all_flags() {
+  std::vector<EngineFlag> flags;
+  for (const std::span<const EngineFlag> of_command : {engine_flags(), root_flags(), worker_flags()}) {
+    flags.insert(flags.end(), of_command.begin(), of_command.end());
+  }
+  return flags;
+}
+
 Failure unknown_key(const std::string& place, const std::string& name) {
   std::vector<std::string> known;
-  for (const EngineFlag& flag : engine_flags()) known.emplace_back(flag.name);
+  for (const EngineFlag& flag : all_flags()) known.emplace_back(flag.name);
   const std::vector<std::string> near = near_names(name, known);
   return {ExitCode::kUsage, place + ": there is no flag " + fanfold::quoted(name) +
                                 (near.empty() ? "; `fanfold run --help` lists them"
@@ -76,8 +86,10 @@ Result<ConfigEntry> entry_of(const std::string& path, const toml::key& key, cons
   entry.name = key.str();
   entry.line = key.source().begin.line;
   const std::string place = fanfold::quoted(path) + ", line " + std::to_string(entry.line);
-  const EngineFlag* flag = find_engine_flag(entry.name);
-  if (flag == nullptr) return unknown_key(place, entry.name);
+  const std::vector<EngineFlag> flags = all_flags();
+  const auto flag =
+      std::find_if(flags.begin(), flags.end(), [&](const EngineFlag& one) { return one.name == entry.name; });
+  if (flag == flags.end()) return unknown_key(place, entry.name);
   if (entry.name == "config" || entry.name == "show-config") {
     return Failure{ExitCode::kUsage, place + ": " + entry.name + " belongs on a command line; take it out of the file"};
   }

@@ -1,4 +1,5 @@
-// config_file.h: the configuration file, TOML whose keys are names of engine flags:
+// config_file.h: the configuration file, TOML whose keys are names of flags, of `fanfold run`, root and worker; each
+// command takes what it knows:
 //
 //   root = "tcp://10.0.0.1:7117"
 //   memory = "4GiB"
@@ -32,7 +33,7 @@ struct ConfigFile {
 };
 
 // Reads the file `named`; with an empty name the one of FANFOLD_CONFIG, or $XDG_CONFIG_HOME/fanfold/config.toml (or
-// ~/.config/fanfold/config.toml) if it is there. A key that is no engine flag, or a value of another kind than the
+// ~/.config/fanfold/config.toml) if it is there. A key that is no flag of any, or a value of another kind than the
 // flag's, is exit 2 with file and line.
 Result<ConfigFile> read_config_file(const std::string& named);
 

@@ -49,6 +49,10 @@ Status parse_ports(const std::string& text, root::FleetRootOptions& options) {
 
 }  // namespace
 
+std::span<const EngineFlag> root_flags() {
+  return kFlags;
+}
+
 ExitCode root_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("root", kFlags, words, 0);
   if (!flags) return say(flags.failure());

@@ -156,8 +156,9 @@ std::string origin_of(std::string_view name, const std::vector<std::string>& wor
 // What neither the command line nor the environment gave.
 void take_from_config(const ConfigFile& config, const CLI::App& app, Given& given) {
   for (const ConfigEntry& entry : config.entries) {
-    if (app.get_option("--" + entry.name)->count() > 0) continue;
-    if (find_engine_flag(entry.name)->kind == FlagKind::kSwitch) {
+    const EngineFlag* flag = find_engine_flag(entry.name);
+    if (flag == nullptr || app.get_option("--" + entry.name)->count() > 0) continue;  // of another command
+    if (flag->kind == FlagKind::kSwitch) {
       given.switches[entry.name] = entry.values.front() == "true";
     } else {
       given.texts[entry.name] = entry.values;

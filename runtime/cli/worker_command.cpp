@@ -34,6 +34,10 @@ constexpr std::array kFlags = {
 
 }  // namespace
 
+std::span<const EngineFlag> worker_flags() {
+  return kFlags;
+}
+
 ExitCode worker_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("worker", kFlags, words, 0);
   if (!flags) return say(flags.failure());

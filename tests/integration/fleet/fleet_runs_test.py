@@ -173,5 +173,19 @@ class FleetRuns(FleetTest):
         self.stop_fleet()
         self.refused(5, "health", "--http", at_root, says=[at_root])
 
+    def test_TheConfigurationFileTellsRootWorkersAndClientsTheirFlags(self):
+        self.file("root.toml", f'listen = "tcp://127.0.0.1:0"\nplugin-path = "{TEST_JOBS}"\nruns-max = 3\n'.encode())
+        self.root = self.reading(self.start("root", "--config", "root.toml"))
+        self.url = self.says(self.root, "the root listens at ").split("listens at ")[1].split(",")[0].strip()
+        self.file("config/fanfold/config.toml", f'root = "{self.url}"\nslots = 1\nname = "configured"\n'.encode())
+        self.workers = [self.reading(self.start("worker"))]
+        self.says(self.workers[0], "has joined")
+        told = json.loads(self.done("workers", "--json").stdout)["workers"]
+        self.assertEqual([(node["name"], node["slots"]) for node in told], [("configured", 1)])
+        self.assertEqual(self.done("run", "wordcount", self.file("text", b"a b a\n"), "--format", "csv").stdout,
+                         b"word,count\na,2\nb,1\n")
+        self.refused(2, "ps", "--config", self.file("other.toml", b"quite = true\n"), says=["line 1", '"quite"'])
+        self.stop_fleet()
+
 
 main(FleetRuns)
