@@ -154,7 +154,10 @@ class FleetRoot {
   void perform(schedule::FleetAction action) {
     std::visit(Overloaded{
                    [&](schedule::SendMessage& send) { hub_.send(send.to, encode(send.message)); },
-                   [&](schedule::FencePeer& fence) { hub_.fence(fence.incarnation); },
+                   [&](schedule::FencePeer& fence) {
+                     hub_.fence(fence.incarnation);
+                     guard_.forget(fence.incarnation);
+                   },
                    [&](schedule::ClosePeer& peer) { closing_.push_back(peer.incarnation); },
                    [&](schedule::SendBatch& send) { hub_.send(send.to, encode(send.batch), std::move(send.bytes)); },
                    [&](schedule::StartRunGatherer& start) { start_gatherer(start.run, start.life); },
@@ -294,7 +297,10 @@ class FleetRoot {
   void send_frames() {
     for (RoutedFrame& routed : hub_.take_frames(process::now())) listener_.send(routed.route, std::move(routed.frame));
     // After what was said last.
-    for (const IncarnationId peer : std::exchange(closing_, {})) hub_.close(peer);
+    for (const IncarnationId peer : std::exchange(closing_, {})) {
+      hub_.close(peer);
+      guard_.forget(peer);
+    }
   }
 
   // Who watches is told how it ended; what does not leave within a moment is for nobody.

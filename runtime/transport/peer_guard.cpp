@@ -23,7 +23,7 @@ bool PeerGuard::accepts(IncarnationId incarnation, const Peer& peer) {
   if (peer == nullptr) return true;
   const auto found = keys_.find(incarnation);
   if (found != keys_.end()) return found->second->text == peer->text;
-  if (keys_.size() >= kKnownMax) return false;
+  if (keys_.size() >= kKnownMax) keys_.erase(keys_.begin());
   keys_.emplace(incarnation, peer);
   return true;
 }

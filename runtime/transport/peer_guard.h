@@ -27,7 +27,7 @@ class PeerGuard {
   void forget(IncarnationId incarnation) { keys_.erase(incarnation); }
 
  private:
-  // Incarnations that are named once and never again are not kept for ever.
+  // Incarnations that are named and never become a session are not kept for ever: beyond this one gives way.
   static constexpr std::size_t kKnownMax = 100'000;
   std::map<IncarnationId, Peer> keys_;
 };
