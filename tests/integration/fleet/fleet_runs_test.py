@@ -184,8 +184,8 @@ class FleetRuns(FleetTest):
         self.assertEqual([(node["name"], node["slots"]) for node in told], [("configured", 1)])
         self.assertEqual(self.done("run", "wordcount", self.file("text", b"a b a\n"), "--format", "csv").stdout,
                          b"word,count\na,2\nb,1\n")
-        self.refused(2, "ps", "--config", self.file("other.toml", b"quite = true\n"), says=["line 1", '"quite"'])
         self.stop_fleet()
+        self.refused(2, "ps", "--config", self.file("other.toml", b"quite = true\n"), says=["line 1", '"quite"'])
 
 
 main(FleetRuns)
