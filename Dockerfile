@@ -28,7 +28,7 @@ RUN /tmp/use-mirror "${MIRROR}" \
  && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
       libzmq5 libtbb12 libzstd1 libisal2 libxxhash0 libre2-9 libsimdjson14 zlib1g \
-      libcpp-httplib0.11 libprometheus-cpp-core1.0 libspdlog1.10 \
+      libcpp-httplib0.11 libprometheus-cpp-core1.0 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /tmp/use-mirror /usr/share/doc/* /usr/share/locale/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fanfold \
  && mkdir -p /plugins /results /data && chown fanfold:fanfold /plugins /results
