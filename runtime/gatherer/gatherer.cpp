@@ -156,10 +156,7 @@ class Gatherer {
       }
     }
     while (auto received = listener_.receive()) {
-      if (received->from != nullptr) {
-        const Result<FrameHead> head = decode_frame(received->frame.payload);
-        if (!head || !guard_.accepts(head->incarnation, received->from)) continue;
-      }
+      if (!guard_.accepts(*received)) continue;
       for (PeerDelivery& said : workers_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});

@@ -261,10 +261,7 @@ class FleetRoot {
   void receive() {
     const Instant now = process::now();
     while (auto received = listener_.receive()) {
-      if (received->from != nullptr) {
-        const Result<FrameHead> head = decode_frame(received->frame.payload);
-        if (!head || !guard_.accepts(head->incarnation, received->from)) continue;
-      }
+      if (!guard_.accepts(*received)) continue;
       for (PeerDelivery& said : hub_.receive(received->route, received->frame, now)) {
         Result<Message> message = decode(said.delivery.message);
         if (!message) continue;

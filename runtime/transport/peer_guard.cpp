@@ -1,5 +1,7 @@
 #include "runtime/transport/peer_guard.h"
 
+#include "engine/session/session.h"
+
 namespace fanfold::transport {
 
 namespace {
@@ -26,6 +28,12 @@ bool PeerGuard::accepts(IncarnationId incarnation, const Peer& peer) {
   if (keys_.size() >= kKnownMax) keys_.erase(keys_.begin());
   keys_.emplace(incarnation, peer);
   return true;
+}
+
+bool PeerGuard::accepts(const Listener::Received& received) {
+  if (received.from == nullptr) return true;
+  const Result<FrameHead> head = decode_frame(received.frame.payload);
+  return head && accepts(head->incarnation, received.from);
 }
 
 std::string PeerGuard::refusal(IncarnationId incarnation, Role role) const {

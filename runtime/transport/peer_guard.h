@@ -12,6 +12,7 @@
 #include "engine/protocol/identity.h"
 #include "engine/protocol/message.h"
 #include "runtime/transport/admission.h"
+#include "runtime/transport/socket.h"
 
 namespace fanfold::transport {
 
@@ -19,6 +20,8 @@ class PeerGuard {
  public:
   // Whether a frame of this incarnation may come from `peer`; null, of a listener without keys: always.
   [[nodiscard]] bool accepts(IncarnationId incarnation, const Peer& peer);
+  // The same of what a listener received; what is no frame may not come with a key.
+  [[nodiscard]] bool accepts(const Listener::Received& received);
   // Why an incarnation's Hello in this role is refused; empty when its key is of that role, or there are no keys.
   [[nodiscard]] std::string refusal(IncarnationId incarnation, Role role) const;
   // The incarnations whose key is not admitted any more, once each.
