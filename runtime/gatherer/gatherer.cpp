@@ -239,7 +239,9 @@ int gatherer_main(int argc, char** argv) {
   std::optional<transport::Gatekeeper> gatekeeper;
   if (*worker_keys) gatekeeper.emplace(context, (*worker_keys)->admission);
   auto root = transport::Connector::connect(context, arguments.text("root"), kMessageBytesMax, *own_keys);
-  auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax, *worker_keys);
+  const auto listening = static_cast<int>(arguments.number("listening"));
+  auto listener = transport::Listener::bind(context, arguments.text("listen"), kInboundFrameBytesMax, *worker_keys,
+                                            listening == 0 ? std::nullopt : std::optional(listening));
   for (const Failure* failure : {root ? nullptr : &root.failure(), listener ? nullptr : &listener.failure()}) {
     if (failure == nullptr) continue;
     // A run that has ended meanwhile took its folder with it: nothing to complain of.

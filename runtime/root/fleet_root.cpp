@@ -28,6 +28,7 @@
 #include "runtime/transport/gatekeeper.h"
 #include "runtime/transport/peer_guard.h"
 #include "runtime/transport/poller.h"
+#include "runtime/transport/reserved_port.h"
 #include "runtime/transport/socket.h"
 
 namespace fanfold::root {
@@ -81,12 +82,13 @@ class FleetRoot {
  public:
   FleetRoot(const FleetRootOptions& options, const schedule::FleetLimits& limits, const HubLimits& hub_limits,
             transport::Listener listener, std::shared_ptr<transport::Admission> admission, transport::TcpEndpoint bound,
-            std::string results_folder, int signals)
+            std::string numeric_host, std::string results_folder, int signals)
       : options_(options),
         limits_(limits),
         listener_(std::move(listener)),
         admission_(std::move(admission)),
         bound_(std::move(bound)),
+        numeric_host_(std::move(numeric_host)),
         hub_(process::random_id<Epoch>(), SessionLimits{}, hub_limits),
         fleet_(limits, std::string(build_info().version)),
         store_(std::move(results_folder)),
@@ -143,7 +145,7 @@ class FleetRoot {
  private:
   struct Gatherer {
     GathererProcess process;
-    std::uint16_t port = 0;
+    transport::ReservedPort port;
     std::optional<Instant> stopped;  // since nobody waits for it any more
   };
 
@@ -179,14 +181,16 @@ class FleetRoot {
       GathererOptions options;
       options.root = "tcp://" + (transport::is_every_address(bound_.host) ? "127.0.0.1" : bound_.host) + ":" +
                      std::to_string(bound_.port);
-      std::uint16_t port = 0;
-      if (options_.gather_ports) {
-        // A run that has just ended may still hold one for a moment.
-        if (free_ports_.empty()) end_stopped_gatherers(true);
-        if (!free_ports_.empty()) port = *free_ports_.begin();
-        free_ports_.erase(port);
+      Result<transport::ReservedPort> port = reserve_port();
+      if (!port) {
+        Cause cause;
+        cause.kind = CauseKind::kOutput;
+        cause.message = port.failure().sentence;
+        ended_.push_back({run, life, std::move(cause)});
+        return;
       }
-      options.listen = "tcp://" + bound_.host + ":" + (port == 0 ? std::string("*") : std::to_string(port));
+      options.listen = transport::TcpEndpoint{numeric_host_, port->port()}.text();
+      options.listening = port->descriptor();
       options.announce = options_.advertise.empty() ? bound_.host : options_.advertise;
       options.run = run;
       options.threads = options_.gatherer_threads;
@@ -199,14 +203,41 @@ class FleetRoot {
         Cause cause;
         cause.kind = CauseKind::kInternal;
         cause.message = made.failure().sentence;
-        if (port != 0) free_ports_.insert(port);
+        give_back(port->port());
         ended_.push_back({run, life, std::move(cause)});
         return;
       }
-      found = gatherers_.emplace(run, Gatherer{std::move(made).value(), port, {}}).first;
+      found = gatherers_.emplace(run, Gatherer{std::move(made).value(), std::move(port).value(), {}}).first;
     }
     if (std::optional<Cause> cause = found->second.process.start(life))
       ended_.push_back({run, life, std::move(*cause)});
+  }
+
+  // For a run's gatherer: of the ports that were given, the first that no other program has.
+  Result<transport::ReservedPort> reserve_port() {
+    if (!options_.gather_ports) return transport::ReservedPort::take({numeric_host_, 0});
+    // A run that has just ended may still hold one for a moment.
+    if (free_ports_.empty()) end_stopped_gatherers(true);
+    std::string taken;
+    for (const std::uint16_t port : free_ports_) {
+      Result<transport::ReservedPort> reserved = transport::ReservedPort::take({numeric_host_, port});
+      if (reserved) {
+        free_ports_.erase(port);
+        return reserved;
+      }
+      taken += (taken.empty() ? "" : "; ") + reserved.failure().sentence;
+      if (ports_complained_.insert(port).second) {
+        std::fprintf(stderr, "fanfold: a port of --gather-ports is left out: %s\n",
+                     reserved.failure().sentence.c_str());
+      }
+    }
+    return Failure{ExitCode::kInputOutput, "no port of --gather-ports " + std::to_string(options_.gather_ports->first) +
+                                               "-" + std::to_string(options_.gather_ports->second) +
+                                               " is free for this run" + (taken.empty() ? "" : ": " + taken)};
+  }
+
+  void give_back(std::uint16_t port) {
+    if (options_.gather_ports) free_ports_.insert(port);
   }
 
   void end_stopped_gatherers(bool at_once) {
@@ -215,10 +246,7 @@ class FleetRoot {
       Gatherer& gatherer = at->second;
       const bool over = gatherer.stopped &&
                         (at_once || !gatherer.process.descriptor() || now >= *gatherer.stopped + kGathererEndWait);
-      if (over && gatherer.port != 0) {
-        gatherer.process.kill();
-        free_ports_.insert(gatherer.port);
-      }
+      if (over) give_back(gatherer.port.port());
       at = over ? gatherers_.erase(at) : std::next(at);  // which kills what still runs
     }
   }
@@ -331,12 +359,14 @@ class FleetRoot {
   std::shared_ptr<transport::Admission> admission_;  // null: without keys
   transport::PeerGuard guard_;
   transport::TcpEndpoint bound_;
+  std::string numeric_host_;  // of the same address
   SessionHub hub_;
   schedule::FleetScheduler fleet_;
   ResultStore store_;
   transport::Poller poller_;
   std::map<RunId, Gatherer> gatherers_;
   std::set<std::uint16_t> free_ports_;
+  std::set<std::uint16_t> ports_complained_;  // another program has them; said once
   std::vector<schedule::RunGathererEnded> ended_;
   std::vector<IncarnationId> closing_;
   int signals_;
@@ -424,7 +454,7 @@ Status run_fleet_root(const FleetRootOptions& options) {
                : open ? ", in the clear and without keys: runs, results and who takes part in them"
                       : "");
   FleetRoot root(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr,
-                 *listen, results, descriptor);
+                 *listen, transport::plain_host(bound->host), results, descriptor);
   Status served = options.http.empty() ? success() : root.serve(options.http);
   if (served) root.run();
   close(descriptor);

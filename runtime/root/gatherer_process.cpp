@@ -19,6 +19,9 @@ std::optional<Cause> GathererProcess::start(std::uint32_t life) {
   life_ = life;
   positions_.clear();
   constexpr int kPositionsInChild = 3;
+  constexpr int kListeningInChild = 4;
+  std::vector<std::pair<int, int>> inherited = {{positions_.descriptor(), kPositionsInChild}};
+  if (options_.listening) inherited.emplace_back(*options_.listening, kListeningInChild);
   const std::string name = "gatherer-" + std::to_string(life);
   const std::string listen = options_.listen.empty() ? "ipc://" + options_.folder + "/" + name : options_.listen;
   Result<process::ChildProcess> child = process::ChildProcess::start(
@@ -26,8 +29,9 @@ std::optional<Cause> GathererProcess::start(std::uint32_t life) {
        "name=" + name, "run=" + to_text(options_.run), "plugins=" + process::joined(options_.plugin_folders),
        "threads=" + std::to_string(options_.threads), "kernels=" + options_.kernels,
        "memory=" + std::to_string(options_.memory_bytes), "positions=" + std::to_string(kPositionsInChild),
-       "folder=" + options_.folder, "keys=" + options_.keys_folder, "parent=" + std::to_string(getpid())},
-      {{positions_.descriptor(), kPositionsInChild}});
+       "listening=" + std::to_string(options_.listening ? kListeningInChild : 0), "folder=" + options_.folder,
+       "keys=" + options_.keys_folder, "parent=" + std::to_string(getpid())},
+      inherited);
   if (!child) {
     Cause cause;
     cause.kind = CauseKind::kInternal;

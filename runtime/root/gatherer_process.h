@@ -16,11 +16,12 @@
 namespace fanfold::root {
 
 struct GathererOptions {
-  std::string root;      // endpoint of the root
-  std::string listen;    // where it listens; empty: at a socket in the folder
-  std::string announce;  // host at which workers connect, where that is not the one it listens at
-  std::string folder;    // of the run, for sockets; empty: none
-  RunId run = {};        // of a fleet's
+  std::string root;                   // endpoint of the root
+  std::string listen;                 // where it listens; empty: at a socket in the folder
+  std::optional<int> listening = {};  // descriptor that listens there already; borrowed
+  std::string announce;               // host at which workers connect, where that is not the one it listens at
+  std::string folder;                 // of the run, for sockets; empty: none
+  RunId run = {};                     // of a fleet's
   std::uint32_t threads = 1;
   std::uint64_t memory_bytes = 0;
   std::string kernels;

@@ -22,6 +22,12 @@ Result<TcpEndpoint> parse_tcp(const std::string& text, const std::string& what) 
   return endpoint;
 }
 
+std::string plain_host(const std::string& host) {
+  constexpr std::string_view kMapped = "[::ffff:";
+  if (!host.starts_with(kMapped) || host.find('.') == std::string::npos) return host;
+  return host.substr(kMapped.size(), host.size() - kMapped.size() - 1);
+}
+
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }

@@ -16,6 +16,8 @@ struct TcpEndpoint {
 
 // Exit 2 for anything else. `what` names the flag in the sentence. Port * is 0: any that is free.
 [[nodiscard]] Result<TcpEndpoint> parse_tcp(const std::string& text, const std::string& what);
+// A numeric host as people write it: ZeroMQ names 127.0.0.1, once bound, [::ffff:127.0.0.1].
+[[nodiscard]] std::string plain_host(const std::string& host);
 [[nodiscard]] bool is_loopback(const std::string& host);
 [[nodiscard]] bool is_every_address(const std::string& host);
 

@@ -164,7 +164,7 @@ std::string describe_zeromq() {
 }
 
 Result<Listener> Listener::bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max,
-                                const std::optional<ListenerKeys>& keys) {
+                                const std::optional<ListenerKeys>& keys, std::optional<int> listening) {
   void* socket = zmq_socket(context.handle(), ZMQ_ROUTER);
   if (socket == nullptr)
     return Failure{ExitCode::kInputOutput,
@@ -176,6 +176,7 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
     set(socket, ZMQ_CURVE_SECRETKEY, keys->secret);
     set(socket, ZMQ_ZAP_DOMAIN, kSecurityDomain);
   }
+  if (listening) set(socket, ZMQ_USE_FD, *listening);
   if (zmq_bind(socket, endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     zmq_close(socket);

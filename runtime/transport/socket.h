@@ -44,9 +44,11 @@ class Listener {
   };
 
   // An endpoint as ZeroMQ names it (ipc://PATH, tcp://HOST:PORT; port 0 chooses one). `frame_bytes_max`
-  // bounds what a peer can make this process receive. Exit 3 when the address is in use or cannot be made.
+  // bounds what a peer can make this process receive. `listening`: a descriptor that listens there already
+  // (reserved_port.h) and is the listener's from now on. Exit 3 when the address is in use or cannot be made.
   static Result<Listener> bind(Context& context, const std::string& endpoint, std::uint64_t frame_bytes_max,
-                               const std::optional<ListenerKeys>& keys = std::nullopt);
+                               const std::optional<ListenerKeys>& keys = std::nullopt,
+                               std::optional<int> listening = std::nullopt);
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&&) = delete;
   ~Listener();

@@ -28,6 +28,48 @@ class FleetBadInput(FleetTest):
             url = f"tcp://127.0.0.1:{other.getsockname()[1]}"
             self.refused(3, "root", "--listen", url, says=[url, "Address already in use"])
 
+    def neighbouring_ports(self):
+        """Two ports side by side that nobody has, the first one held."""
+        while True:
+            first, second = socket.socket(), socket.socket()
+            self.addCleanup(first.close)
+            self.addCleanup(second.close)
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            first.listen()
+            return port, first, second
+
+    def test_AGatherPortThatAnotherProgramHasIsLeftOut(self):
+        port, other, second = self.neighbouring_ports()
+        second.close()
+        path = self.file("text", some_text(2_000, 50))
+        self.start_fleet(1, 2, "--gather-ports", f"{port}-{port + 1}")
+        self.assertEqual(self.done_at_root("run", "wordcount", path, "--format", "csv"),
+                         self.twin("wordcount", path, "--format", "csv"))
+        self.says(self.root, f"tcp://127.0.0.1:{port}: Address already in use")
+        self.stop_fleet()
+
+    def test_ARunForWhichNoGatherPortIsFreeSaysWhoseAddressIsInUse(self):
+        port, other, second = self.neighbouring_ports()
+        second.listen()
+        path = self.file("text", some_text(2_000, 50))
+        self.start_fleet(1, 2, "--gather-ports", f"{port}-{port + 1}")
+        failed = self.at_root("run", "wordcount", path)
+        self.assertEqual(failed.returncode, 3, failed.stderr.decode())
+        sentence = self.one_sentence(failed.stderr)
+        for words in (f"--gather-ports {port}-{port + 1}", f"tcp://127.0.0.1:{port}: Address already in use",
+                      f"tcp://127.0.0.1:{port + 1}: Address already in use"):
+            self.assertIn(words, sentence)
+        other.close()
+        second.close()
+        self.assertEqual(self.done_at_root("run", "wordcount", path, "--format", "csv"),
+                         self.twin("wordcount", path, "--format", "csv"))
+        self.stop_fleet()
+
     def test_ARootBeyondThisMachineNeedsToBeToldThatItMay(self):
         self.refused(2, "root", "--listen", "tcp://0.0.0.0:0", says=["--insecure"])
         self.refused(2, "root", "--listen", "tcp://0.0.0.0:0", "--insecure", says=["--advertise"])
