@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/lived_time.h"
 #include "engine/overloaded.h"
 #include "engine/protocol/codec.h"
 #include "engine/schedule/fleet_scheduler.h"
@@ -137,7 +138,7 @@ class FleetRoot {
       fence_revoked();
       take_signals();
       const std::optional<Instant> due = fleet_.next_deadline();
-      if (due && *due <= process::now()) step(schedule::Tick{});
+      if (due && *due <= lived_.at(process::now())) step(schedule::Tick{});
     }
     drain_frames();
   }
@@ -150,7 +151,8 @@ class FleetRoot {
   };
 
   void step(schedule::FleetEvent event) {
-    for (schedule::FleetAction& action : fleet_.step(std::move(event), process::now())) perform(std::move(action));
+    for (schedule::FleetAction& action : fleet_.step(std::move(event), lived_.at(process::now())))
+      perform(std::move(action));
   }
 
   void perform(schedule::FleetAction action) {
@@ -277,8 +279,8 @@ class FleetRoot {
     poller_.add_socket(listener_.handle());
     poller_.add_descriptor(signals_);
     poller_.add_descriptor(store_.descriptor());
-    std::optional<Instant> deadline = earlier(earlier(hub_.next_deadline(), fleet_.next_deadline()), stop_due_);
-    deadline = earlier(deadline, process::now() + kTurnMost);
+    std::optional<Instant> deadline = earlier(hub_.next_deadline(), lived_.on_clock(fleet_.next_deadline()));
+    deadline = earlier(earlier(deadline, stop_due_), process::now() + kTurnMost);
     for (const auto& [run, gatherer] : gatherers_) {
       if (const std::optional<int> descriptor = gatherer.process.descriptor()) poller_.add_descriptor(*descriptor);
       if (gatherer.stopped) deadline = earlier(deadline, *gatherer.stopped + kGathererEndWait);
@@ -362,6 +364,7 @@ class FleetRoot {
   std::string numeric_host_;  // of the same address
   SessionHub hub_;
   schedule::FleetScheduler fleet_;
+  LivedTime lived_{kTurnMost * 2};  // what the fleet is judged by
   ResultStore store_;
   transport::Poller poller_;
   std::map<RunId, Gatherer> gatherers_;

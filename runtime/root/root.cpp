@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/lived_time.h"
 #include "engine/overloaded.h"
 #include "engine/session/session_hub.h"
 #include "runtime/process/clock.h"
@@ -16,6 +17,8 @@ namespace {
 
 // How long processes may take to end by themselves when a run is over.
 constexpr Duration kEndWait = milliseconds(1500);
+// The loop turns at least so often: a longer gap is one in which this process stood still (LivedTime).
+constexpr Duration kTurnMost = seconds(1);
 
 }  // namespace
 
@@ -41,7 +44,7 @@ class Root::Loop {
         step(schedule::PeerLost{silent, std::move(cause)});
       }
       const std::optional<Instant> due = scheduler_.next_deadline();
-      if (due && *due <= process::now()) step(schedule::Tick{});
+      if (due && *due <= lived_.at(process::now())) step(schedule::Tick{});
     }
     send_frames();
   }
@@ -60,7 +63,8 @@ class Root::Loop {
   }
 
   void step(schedule::Event event) {
-    for (schedule::Action& action : scheduler_.step(std::move(event), process::now())) perform(std::move(action));
+    for (schedule::Action& action : scheduler_.step(std::move(event), lived_.at(process::now())))
+      perform(std::move(action));
   }
 
   void perform(schedule::Action action) {
@@ -100,7 +104,9 @@ class Root::Loop {
     poller_.add_socket(listener_.handle());
     const std::size_t asked = poller_.add_descriptor(root_.waker_.descriptor());
     for (const int descriptor : root_.nodes_.descriptors()) poller_.add_descriptor(descriptor);
-    poller_.wait(process::poll_ms(earlier(hub_.next_deadline(), scheduler_.next_deadline()), process::now()));
+    const Instant now = process::now();
+    const std::optional<Instant> due = earlier(hub_.next_deadline(), lived_.on_clock(scheduler_.next_deadline()));
+    poller_.wait(process::poll_ms(earlier(due, now + kTurnMost), now));
     if (poller_.ready(asked)) root_.waker_.clear();
   }
 
@@ -123,6 +129,7 @@ class Root::Loop {
   transport::Listener listener_;
   SessionHub hub_;
   schedule::RootScheduler scheduler_;
+  LivedTime lived_{kTurnMost * 2};
   transport::Poller poller_;
 };
 
