@@ -2,11 +2,13 @@
 // seed: frames are lost, repeated, delayed and so reordered, processes crash and pause. The objects are the
 // program's own (Session, SessionHub, RootScheduler, WorkerCore, BundleStage); only sockets, clocks and the
 // job are played. After each step no shard may count twice and none may be lost; the answer must be the twin's.
+// A whole fleet: fleet_simulation.h.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
+
+#include "tests/simulation/simulated_world.h"
 
 namespace fanfold::simulation {
 
@@ -18,28 +20,9 @@ enum class PlantedFault : uint8_t {
   kStaleBundle,       // folds bundles without looking at whose leases are in them
 };
 
-enum class Injected : uint8_t {
-  kFramesLost,
-  kFramesRepeated,
-  kFramesReordered,
-  kGarbageFrames,
-  kWorkerCrashes,
-  kWorkerPauses,
-  kRootPauses,
-  kGathererKills,
-  kGathererPauses,
-  kLeasesFailed,
-  kCancels,
-  kCount,
-};
-inline constexpr std::size_t kInjectedKinds = static_cast<std::size_t>(Injected::kCount);
-inline constexpr std::array<const char*, kInjectedKinds> kInjectedNames = {
-    "frames lost", "frames repeated", "frames reordered", "garbage frames", "worker crashes", "worker pauses",
-    "root pauses", "gatherer kills",  "gatherer pauses",  "leases failed",  "cancelled runs"};
-
 struct Report {
   std::string problem;  // empty: the run did what it should
-  std::array<uint64_t, kInjectedKinds> injected{};
+  InjectedCounts injected{};
   uint64_t events = 0;
   uint64_t shards = 0;
   uint64_t leases = 0;
