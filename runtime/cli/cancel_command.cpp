@@ -17,10 +17,7 @@ constexpr std::array kFlags = {kRootFlag, kRootTimeoutFlag, kKeysFlag, kKeyNameF
 ExitCode cancel_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("cancel", kFlags, words, 1);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold cancel RUN [FLAG]...   ends a run\n\n%s", CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold cancel RUN [FLAG]...   ends a run")) return ExitCode::kDone;
   const Result<RootAddress> address = root_address(*flags, "cancel");
   if (!address) return say(address.failure());
   const Result<RunId> run = run_named(*flags, "cancel");

@@ -1,6 +1,6 @@
 // command_flags.h: the flags of the commands that run no job: a table a command, values from the command line, else
-// from the environment (FANFOLD_<FLAG>), else from the configuration file (config_file.h; --config of each command
-// names it). Every failure is exit 2 and one sentence.
+// from the environment (FANFOLD_<FLAG>), else from the configuration file (config_file.h). Each command
+// has --config, which names that file, and --show-config. Every failure is exit 2 and one sentence.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include "engine/failure.h"
 #include "engine/instant.h"
 #include "runtime/cli/engine_flags.h"
+#include "runtime/cli/setting.h"
 
 namespace fanfold::cli {
 
@@ -22,11 +23,13 @@ namespace fanfold::cli {
 
 class CommandFlags {
  public:
-  // `words` come behind the command's name; so many of them may be no flags.
+  // `words` come behind the command's name; so many of them may be no flags. `flags` must outlive this.
   static Result<CommandFlags> parse(const std::string& command, std::span<const EngineFlag> flags,
                                     const std::vector<std::string>& words, std::size_t names_max);
 
-  [[nodiscard]] bool help() const { return help_; }
+  // Where --help or --show-config was given, answers it on standard output: the command has nothing else to do.
+  // `usage` is what --help begins with.
+  [[nodiscard]] bool answered(const std::string& usage) const;
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] bool on(const std::string& flag) const { return values_.contains(flag); }
   [[nodiscard]] std::string text(const std::string& flag) const;  // empty where not given
@@ -34,13 +37,16 @@ class CommandFlags {
   Status count(const std::string& flag, std::uint32_t most, std::uint32_t& to) const;
   Status size(const std::string& flag, std::uint64_t& to) const;
   Status time(const std::string& flag, Duration& to) const;
-  // What --help prints of the flags.
-  static std::string help_text(std::span<const EngineFlag> flags);
 
  private:
+  void take(const EngineFlag& flag, std::vector<std::string> values, std::string origin);
+
+  std::span<const EngineFlag> flags_;
   std::map<std::string, std::vector<std::string>> values_;
+  std::vector<Setting> settings_;
   std::vector<std::string> names_;
   bool help_ = false;
+  bool show_config_ = false;
 };
 
 }  // namespace fanfold::cli

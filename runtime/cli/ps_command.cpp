@@ -53,11 +53,7 @@ std::string json_of(const Runs& runs) {
 ExitCode ps_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("ps", kFlags, words, 0);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold ps [FLAG]...           lists the runs of a root\n\n%s",
-                CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold ps [FLAG]...           lists the runs of a root")) return ExitCode::kDone;
   const Result<RootAddress> address = root_address(*flags, "ps");
   if (!address) return say(address.failure());
   const SignalWatcher signals;

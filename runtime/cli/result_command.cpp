@@ -1,7 +1,6 @@
 // result_command.cpp: `fanfold result ID`: the rows of a run that was submitted, when it is done; of a failed one its
 // cause and exit code.
 #include <array>
-#include <cstdio>
 
 #include "runtime/cli/commands.h"
 #include "runtime/cli/fleet_commands.h"
@@ -28,11 +27,7 @@ constexpr std::array kFlags = {
 ExitCode result_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("result", kFlags, words, 1);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold result RUN [FLAG]...   the rows of a run, when it is done\n\n%s",
-                CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold result RUN [FLAG]...   the rows of a run, when it is done")) return ExitCode::kDone;
   const Result<RootAddress> address = root_address(*flags, "result");
   if (!address) return say(address.failure());
   const Result<RunId> run = run_named(*flags, "result");

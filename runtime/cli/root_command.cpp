@@ -1,7 +1,6 @@
 // root_command.cpp: `fanfold root`: the root of a fleet, until it is told to end.
 #include <array>
 #include <charconv>
-#include <cstdio>
 
 #include "engine/quoted.h"
 #include "runtime/cli/command_flags.h"
@@ -56,10 +55,7 @@ std::span<const EngineFlag> root_flags() {
 ExitCode root_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("root", kFlags, words, 0);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold root --listen tcp://HOST:PORT [FLAG]...\n\n%s", CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold root --listen tcp://HOST:PORT [FLAG]...")) return ExitCode::kDone;
   root::FleetRootOptions options;
   options.listen = flags->text("listen");
   if (options.listen.empty()) {

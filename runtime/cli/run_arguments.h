@@ -8,17 +8,11 @@
 #include <vector>
 
 #include "engine/failure.h"
+#include "runtime/cli/setting.h"
 #include "runtime/client/run_request.h"
 #include "runtime/plugin/plugin.h"
 
 namespace fanfold::cli {
-
-// A flag of the engine that somebody gave.
-struct Setting {
-  std::string name;
-  std::vector<std::string> values;
-  std::string origin;  // "--workers", "FANFOLD_WORKERS", or the file and its line
-};
 
 struct RunArguments {
   RunRequest request;

@@ -56,36 +56,7 @@ ExitCode print_job_help(const std::string& command, const RunRequest& request, c
   return ExitCode::kDone;
 }
 
-namespace {
-
-// As the file could say it.
-std::string toml_value(const EngineFlag& flag, const std::vector<std::string>& values) {
-  const auto text = [&](const std::string& value) {
-    return flag.kind == FlagKind::kText || flag.kind == FlagKind::kTexts || flag.kind == FlagKind::kSize
-               ? fanfold::quoted(value)
-               : value;
-  };
-  if (flag.kind != FlagKind::kTexts) return text(values.back());
-  std::string list;
-  for (const std::string& value : values) list += (list.empty() ? "" : ", ") + text(value);
-  return "[" + list + "]";
-}
-
-}  // namespace
-
-ExitCode print_config(const std::vector<Setting>& settings) {
-  for (const EngineFlag& flag : engine_flags()) {
-    const auto given = std::find_if(settings.begin(), settings.end(),
-                                    [&](const Setting& setting) { return setting.name == flag.name; });
-    if (given == settings.end()) {
-      std::printf("# %s: %s\n", std::string(flag.name).c_str(), std::string(flag.help).c_str());
-    } else {
-      std::printf("%s = %s  # %s\n", given->name.c_str(), toml_value(flag, given->values).c_str(),
-                  given->origin.c_str());
-    }
-  }
-  return ExitCode::kDone;
-}
+namespace {}  // namespace
 
 JobSource job_source(const Stopped& stopped) {
   JobSource source;
@@ -313,7 +284,10 @@ ExitCode run_command(const Words& words) {
   Result<RunArguments> arguments = parse_run(words, job_source(signals.stopped()));
   if (!arguments) return say(arguments.failure(), signals);
   if (arguments->help) return print_job_help("run", arguments->request, signals);
-  if (arguments->show_config) return print_config(arguments->settings);
+  if (arguments->show_config) {
+    print_settings(engine_flags(), arguments->settings);
+    return ExitCode::kDone;
+  }
   return show_run(arguments->request, signals, [&] { return start_run(arguments->request, signals.stopped()); });
 }
 

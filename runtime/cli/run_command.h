@@ -20,6 +20,5 @@ ExitCode show_run(const RunRequest& request, SignalWatcher& signals, const Start
 [[nodiscard]] JobSource job_source(const Stopped& stopped);
 // `fanfold COMMAND --help`, with the job's own parameters where one is named.
 ExitCode print_job_help(const std::string& command, const RunRequest& request, const SignalWatcher& signals);
-ExitCode print_config(const std::vector<Setting>& settings);
 
 }  // namespace fanfold::cli

@@ -14,7 +14,10 @@ ExitCode submit_command(const Words& words) {
   if (!arguments) return say(arguments.failure(), signals);
   const RunRequest& request = arguments->request;
   if (arguments->help) return print_job_help("submit", request, signals);
-  if (arguments->show_config) return print_config(arguments->settings);
+  if (arguments->show_config) {
+    print_settings(engine_flags(), arguments->settings);
+    return ExitCode::kDone;
+  }
   if (request.root.empty()) {
     return say({ExitCode::kUsage, "`fanfold submit` needs a root: --root tcp://HOST:PORT, or FANFOLD_ROOT"});
   }

@@ -1,7 +1,6 @@
 // worker_command.cpp: `fanfold worker`: a machine or container that maps for the runs of a root, until it is told to
 // leave.
 #include <array>
-#include <cstdio>
 
 #include "engine/protocol/limits.h"
 #include "engine/quoted.h"
@@ -41,10 +40,7 @@ std::span<const EngineFlag> worker_flags() {
 ExitCode worker_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("worker", kFlags, words, 0);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold worker --root tcp://HOST:PORT [FLAG]...\n\n%s", CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold worker --root tcp://HOST:PORT [FLAG]...")) return ExitCode::kDone;
   worker::AgentConfig config;
   config.root = flags->text("root");
   if (config.root.empty()) {

@@ -36,11 +36,7 @@ std::string json_of(const Nodes& nodes) {
 ExitCode workers_command(const Words& words) {
   const Result<CommandFlags> flags = CommandFlags::parse("workers", kFlags, words, 0);
   if (!flags) return say(flags.failure());
-  if (flags->help()) {
-    std::printf("fanfold workers [FLAG]...      lists the workers of a root\n\n%s",
-                CommandFlags::help_text(kFlags).c_str());
-    return ExitCode::kDone;
-  }
+  if (flags->answered("fanfold workers [FLAG]...      lists the workers of a root")) return ExitCode::kDone;
   const Result<RootAddress> address = root_address(*flags, "workers");
   if (!address) return say(address.failure());
   const SignalWatcher signals;

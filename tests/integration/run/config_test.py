@@ -68,6 +68,20 @@ class Config(RunTest):
                           self.done("run", "--show-config", "--config", again).stdout.decode().splitlines()
                           if not line.startswith("#") and not line.startswith("config = ")])
 
+    def test_EveryCommandOfAFleetShowsItsOwn(self):
+        path = self.config('root = "tcp://127.0.0.1:7117"\nruns-max = 2\nquiet = true\nslots = 3\n')
+        for command, wanted, unwanted in (
+                ("root", f'runs-max = 2  # runs-max in "{path}", line 2', "slots"),
+                ("worker", f'slots = 3  # slots in "{path}", line 4', "runs-max"),
+                ("ps", f'root = "tcp://127.0.0.1:7117"  # root in "{path}", line 1', "slots"),
+                ("result", f'quiet = true  # quiet in "{path}", line 3', "slots")):
+            shown = self.done(command, "--show-config").stdout.decode()
+            self.assertIn(wanted, shown.splitlines())
+            self.assertNotIn(unwanted, shown)
+        shown = self.done("worker", "--show-config", "--slots", 2, environment={"FANFOLD_NAME": "w1"}).stdout.decode()
+        self.assertIn("slots = 2  # --slots", shown.splitlines())
+        self.assertIn('name = "w1"  # FANFOLD_NAME', shown.splitlines())
+
 
 if __name__ == "__main__":
     main(Config)
