@@ -39,7 +39,8 @@ std::string failure_sentence(const std::string& job, const std::string& who, con
   // What the job or the system said needs the place; other causes come as whole sentences.
   const bool needs_place = cause.kind == CauseKind::kSignal || cause.kind == CauseKind::kExit ||
                            cause.kind == CauseKind::kException || cause.kind == CauseKind::kJob;
-  if (!cause.message.empty() && !needs_place) return cause.message;
+  const bool whole = !needs_place && cause.kind != CauseKind::kOutOfMemory;
+  if (!cause.message.empty() && whole) return cause.message;
   if (place.empty()) {
     place = phase_text(cause.phase);
     if (cause.phase == Phase::kMap && !cause.source.empty()) place += " " + quoted(cause.source);
@@ -49,6 +50,7 @@ std::string failure_sentence(const std::string& job, const std::string& who, con
     place += ", bundle " + std::to_string(cause.bundle->seq.value) + " of worker " + to_text(cause.bundle->incarnation);
   }
   std::string sentence = the_job + ": " + who + " " + describe(cause) + place + ".";
+  if (cause.kind == CauseKind::kOutOfMemory) return sentence + " Give it more memory and run the job again.";
   if (!cause.message.empty()) sentence += " " + cause.message;
   if (cause.message.empty() && needs_place) sentence += " Mend the job and run it again.";
   return sentence;

@@ -9,7 +9,7 @@ namespace fanfold {
 
 // Of the messages below. Raised by every change of a message's fields; compared in the handshake, apart
 // from the build's version. The layout of frames and of the first fields of Hello and Refused stay.
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;          // raw frame of one chunk
 inline constexpr std::size_t kSmallPartialBytesMax = std::size_t{64} << 10;  // partial inside Ended

@@ -90,6 +90,7 @@ Blame blame_of(const Cause& cause) {
     case CauseKind::kLostLink:
     case CauseKind::kCancelled:
     case CauseKind::kInternal:
+    case CauseKind::kOutOfMemory:  // another machine may have more
       return Blame::kMachine;
   }
   return Blame::kMachine;
@@ -109,6 +110,11 @@ ExitCode exit_code_of(const Cause& cause) {
     default:
       return ExitCode::kJobFailed;
   }
+}
+
+std::string peak_text(const Cause& cause) {
+  return cause.peak_rss_bytes == 0 ? std::string()
+                                   : ", having held " + std::to_string(cause.peak_rss_bytes >> 20) + " MiB at most";
 }
 
 std::string describe(const Cause& cause) {
@@ -147,6 +153,9 @@ std::string describe(const Cause& cause) {
       return "was cancelled";
     case CauseKind::kInternal:
       return "failed inside";
+    case CauseKind::kOutOfMemory:
+      return "ran out of memory and was killed by the kernel" + peak_text(cause) +
+             (cause.message.empty() ? std::string() : " " + cause.message);
   }
   return "failed";
 }

@@ -121,9 +121,11 @@ enum class CauseKind : uint8_t {
   kLostLink = 14,
   kCancelled = 15,
   kInternal = 16,
+  kOutOfMemory =
+      17,  // killed by the kernel: the machine or container had none left, and `message` says how much it has
 };
 template <>
-inline constexpr CauseKind kLastOf<CauseKind> = CauseKind::kInternal;
+inline constexpr CauseKind kLastOf<CauseKind> = CauseKind::kOutOfMemory;
 
 // Where in a job's life something happened.
 enum class Phase : uint8_t {
@@ -165,7 +167,9 @@ struct Cause {
 enum class Blame : uint8_t { kJob, kMachine };
 [[nodiscard]] Blame blame_of(const Cause& cause);
 [[nodiscard]] ExitCode exit_code_of(const Cause& cause);
-// "killed by signal 11 (SEGV)", "silent for longer than allowed", ...: a clause for a sentence.
+// ", having held 300 MiB at most"; empty where the peak is not known.
+[[nodiscard]] std::string peak_text(const Cause& cause);
+// "ended by signal 11 (SEGV)", "silent for longer than allowed", ...: a clause for a sentence.
 [[nodiscard]] std::string describe(const Cause& cause);
 
 // What a slot was mapping when its process ended, as its mapped page says. shard is meaningful in a lease only.

@@ -15,9 +15,9 @@ std::string node_text(const Hello& hello) {
          (hello.name.empty() ? std::string() : " \"" + hello.name + "\"") + " (pid " + std::to_string(hello.pid) + ")";
 }
 
-std::string memory_text(const Cause& cause) {
-  return cause.peak_rss_bytes == 0 ? std::string()
-                                   : ", having held " + std::to_string(cause.peak_rss_bytes >> 20) + " MiB at most";
+// What became of a process that was lost, with its peak of memory.
+std::string end_text(const Cause& cause) {
+  return describe(cause) + (cause.kind == CauseKind::kOutOfMemory ? std::string() : peak_text(cause));  // told already
 }
 
 // Whether a lease may end so with nothing done. Where it may not, it would be granted for ever.
@@ -142,7 +142,7 @@ void RootScheduler::Run::worker_lost(const Member& gone, const Cause& cause, con
       break;
     }
   }
-  const std::string how = who + " " + describe(cause) + memory_text(cause);
+  const std::string how = who + " " + end_text(cause);
   for (const LeaseId id : lost) lose_lease(leases_.release(id), how, cause, now, actions);
   if (working() && blame_of(cause) == Blame::kJob) fail_by_cause(who, cause, suspects, suspected, now, actions);
 }
@@ -195,7 +195,7 @@ void RootScheduler::Run::gatherer_lost(const Cause& cause, Instant now, Actions&
   if (statistics_.gatherers_lost >= limits_.gatherer_losses_max) {
     fail(ExitCode::kJobFailed,
          "the gatherer was lost " + std::to_string(statistics_.gatherers_lost) + " times; the last time " + who + " " +
-             describe(cause) + memory_text(cause) + ". Give the run more memory and run the job again.",
+             end_text(cause) + ". Give the run more memory and run the job again.",
          cause, now, actions);
     return;
   }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argumen
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 
   pid_t pid = -1;
+  MemoryWatch memory_watch;
   const int error = posix_spawn(&pid, kThisProgram, &files, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
@@ -62,17 +64,19 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argumen
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   FANFOLD_ASSERT(descriptor >= 0, std::strerror(errno));
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-  return ChildProcess(pid, descriptor);
+  return ChildProcess(pid, descriptor, std::move(memory_watch));
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      memory_watch_(std::move(other.memory_watch_)),
       cause_(std::move(other.cause_)) {}
 
 ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(memory_watch_, other.memory_watch_);
   std::swap(cause_, other.cause_);
   return *this;
 }
@@ -90,8 +94,13 @@ ChildProcess::~ChildProcess() {
 std::optional<Cause> ChildProcess::ended() {
   if (cause_ || pid_ <= 0) return cause_;
   int status = 0;
-  const pid_t got = waitpid(pid_, &status, WNOHANG);
-  if (got == pid_) cause_ = cause_of_status(status);
+  rusage usage{};
+  const pid_t got = wait4(pid_, &status, WNOHANG, &usage);
+  if (got == pid_) {
+    cause_ = cause_of_status(status);
+    cause_->peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+    memory_watch_.explain(*cause_);
+  }
   return cause_;
 }
 

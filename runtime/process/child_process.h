@@ -12,6 +12,7 @@
 
 #include "engine/failure.h"
 #include "engine/protocol/message.h"
+#include "runtime/process/memory_watch.h"
 
 namespace fanfold::process {
 
@@ -30,14 +31,16 @@ class ChildProcess {
   [[nodiscard]] pid_t pid() const { return pid_; }
   // Readable when the process has ended.
   [[nodiscard]] int descriptor() const { return descriptor_; }
-  // What ended it, once it has; asked again, the same.
+  // What ended it, with its peak of memory, once it has; asked again, the same.
   std::optional<Cause> ended();
   void signal(int number) const;
 
  private:
-  ChildProcess(pid_t pid, int descriptor) : pid_(pid), descriptor_(descriptor) {}
+  ChildProcess(pid_t pid, int descriptor, MemoryWatch memory_watch)
+      : pid_(pid), descriptor_(descriptor), memory_watch_(std::move(memory_watch)) {}
   pid_t pid_ = -1;
   int descriptor_ = -1;
+  MemoryWatch memory_watch_;
   std::optional<Cause> cause_;
 };
 

@@ -13,6 +13,7 @@
 
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
+#include "runtime/process/memory_watch.h"
 #include "runtime/process/role_arguments.h"
 #include "runtime/process/run_folder.h"
 #include "runtime/worker/executor.h"
@@ -37,6 +38,7 @@ class Supervisor {
   int run() {
     while (true) {
       const Instant begin = process::now();
+      const process::MemoryWatch memory_watch;
       fork_executor();
       int status = 0;
       rusage usage{};
@@ -50,6 +52,7 @@ class Supervisor {
         obituary_.reset();
       } else {
         obituary_ = write_obituary(page_, status, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+        memory_watch.explain(obituary_->cause);
       }
       quick_deaths_ = process::now() - begin < kQuickDeath ? quick_deaths_ + 1 : 0;
       if (quick_deaths_ > kQuickDeathsMax) {

@@ -113,6 +113,20 @@ MachineMemory machine_memory(const std::filesystem::path& root) {
   return memory;
 }
 
+std::uint64_t memory_kills(const std::filesystem::path& root) {
+  // The innermost group alone: its count has every kill in it, whichever limit was met. The top of version 2 has no
+  // such file.
+  const auto count = [&root](CgroupVersion version, const char* file) -> std::optional<std::int64_t> {
+    const auto folders = cgroup_folders(version, "memory", root);
+    if (folders.empty()) return std::nullopt;
+    return number_in_line(read_small_file(folders.front() / file), "oom_kill");
+  };
+  auto kills = count(CgroupVersion::kTwo, "memory.events");
+  if (!kills) kills = count(CgroupVersion::kOne, "memory.oom_control");
+  if (!kills) kills = number_in_line(read_small_file(root / "proc/vmstat"), "oom_kill");
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, kills.value_or(0)));
+}
+
 std::string_view name_of(KernelLevel level) {
   switch (level) {
     case KernelLevel::kPortable:

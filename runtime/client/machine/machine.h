@@ -33,6 +33,10 @@ struct MachineMemory {
 // Zeros where nothing can be read.
 [[nodiscard]] MachineMemory machine_memory(const std::filesystem::path& root = "/");
 
+// How often the kernel has killed a process of this one's cgroup, or without cgroups of the machine, because there was
+// no memory left: a count that only rises. 0 where nothing can be read.
+[[nodiscard]] std::uint64_t memory_kills(const std::filesystem::path& root = "/");
+
 // What a run may use when --memory does not say: half of what is free; in a small container as much as a small run
 // takes, if it is there.
 inline constexpr std::uint64_t kSmallRunBytes = std::uint64_t{112} << 20;

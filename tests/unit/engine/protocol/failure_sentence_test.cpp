@@ -31,6 +31,15 @@ TEST(FailureSentence, SaysWhatTheJobSaidAndInWhichPhaseAndPart) {
             "job \"numbers\": the twin failed while finishing, part 7. the sum does not fit 64 bits");
 }
 
+TEST(FailureSentence, TellsThePeakOfAProcessThatRanOutOfMemoryAndHowMuchThereIs) {
+  Cause cause = cause_of(CauseKind::kOutOfMemory, "in a container or machine that has 160 MiB");
+  cause.peak_rss_bytes = std::uint64_t{140} << 20;
+  EXPECT_EQ(
+      failure_sentence("x", "the twin", cause, " while mapping \"a.txt\""),
+      "job \"x\": the twin ran out of memory and was killed by the kernel, having held 140 MiB at most in a container "
+      "or machine that has 160 MiB while mapping \"a.txt\". Give it more memory and run the job again.");
+}
+
 TEST(FailureSentence, NamesTheInputOfAFailureInMap) {
   Cause cause = cause_of(CauseKind::kJob, "thrown");
   cause.phase = Phase::kMap;

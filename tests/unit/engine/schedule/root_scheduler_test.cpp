@@ -239,6 +239,28 @@ TEST(Scheduler, FencesAPeerThatSaysWhatItsRoleNeverSays) {
   EXPECT_EQ(root.scheduler().statistics().protocol_errors, 1u);
 }
 
+TEST(Scheduler, DoesAgainWhatWasLostForWantOfMemoryAndNamesPeakAndLimitWhenItIsLostThreeTimes) {
+  RootHarness root{{.shards = 1, .shard_bytes = 100}};
+  for (uint64_t worker = 1; worker <= 3; ++worker) {
+    root.join(worker);
+    ASSERT_EQ(root.grants(worker).size(), 1u);
+    ASSERT_TRUE(root.ended.empty());
+    Cause cause;
+    cause.kind = CauseKind::kOutOfMemory;
+    cause.message = "in a container or machine that has 160 MiB";
+    cause.peak_rss_bytes = uint64_t{140} << 20;
+    root.lost(worker, cause);
+  }
+  root.advance(seconds(2));
+  ASSERT_EQ(root.ended.size(), 1u);
+  EXPECT_EQ(root.ended[0].code, ExitCode::kJobFailed);
+  EXPECT_NE(
+      root.ended[0].sentence.find("ran out of memory and was killed by the kernel, having held 140 MiB at most in a "
+                                  "container or machine that has 160 MiB"),
+      std::string::npos)
+      << root.ended[0].sentence;
+}
+
 // ---- too many losses ----------------------------------------------------------------------------
 
 TEST(Scheduler, FailsTheRunWhenALeaseIsLostThreeTimes) {

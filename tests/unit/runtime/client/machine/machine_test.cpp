@@ -202,6 +202,28 @@ TEST(Memory, OfThisMachineIsThere) {
   EXPECT_LE(memory.available_bytes, memory.total_bytes);
 }
 
+TEST(MemoryKills, AreThoseOfTheInnermostGroupOfVersionTwo) {
+  FakeRoot root;
+  root.with_v2("/slice/job")
+      .file("sys/fs/cgroup/slice/memory.events", "low 0\nhigh 0\nmax 9\noom 9\noom_kill 9\noom_group_kill 0\n")
+      .file("sys/fs/cgroup/slice/job/memory.events", "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n");
+  EXPECT_EQ(memory_kills(root.path()), 2U);
+}
+
+TEST(MemoryKills, AreThoseOfTheGroupOfVersionOne) {
+  FakeRoot root;
+  root.with_v1("/docker/abc", "/docker/abc")
+      .file("sys/fs/cgroup/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+  EXPECT_EQ(memory_kills(root.path()), 4U);
+}
+
+TEST(MemoryKills, AreThoseOfTheMachineWhereNoGroupCounts) {
+  FakeRoot root;
+  root.with_v2("/").file("proc/vmstat", "pgfault 12\noom_kill 5\n");
+  EXPECT_EQ(memory_kills(root.path()), 5U);
+  EXPECT_EQ(memory_kills(root.path() / "nowhere"), 0U);
+}
+
 TEST(PeakMemory, IsTheHighWaterMarkOfAProcess) {
   FakeRoot root;
   root.file("proc/self/status", "Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t  1234 kB\nVmRSS:\t 12 kB\n")
