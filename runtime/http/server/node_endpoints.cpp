@@ -8,11 +8,14 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "engine/quoted.h"
+#include "runtime/http/server/bounded_server.h"
 #include "runtime/http/server/metrics.h"
 
 namespace fanfold::http {
@@ -21,11 +24,9 @@ namespace {
 
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
-constexpr std::size_t kThreads = 8;
-// Who says nothing, or reads nothing, does not keep a thread for longer.
+// Of who asks a node.
 constexpr std::chrono::seconds kPatience{1};
 constexpr std::size_t kRequestBytesMax = 4096;
-constexpr std::size_t kRequestsALink = 100;
 
 struct HostPort {
   std::string host;
@@ -60,17 +61,13 @@ std::int64_t now_ms() {
 class NodeEndpoints::Server {
  public:
   explicit Server(NodeAnswers answers) : answers_(std::move(answers)) {
-    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     // The library's own choice lets two processes share a port, each being asked now and then.
     server_.set_socket_options([](socket_t socket) {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    server_.set_read_timeout(kPatience);
-    server_.set_write_timeout(kPatience);
-    server_.set_keep_alive_timeout(kPatience.count());
-    server_.set_keep_alive_max_count(kRequestsALink);
     server_.set_payload_max_length(kRequestBytesMax);
+    server_.set_logger([this](const httplib::Request&, const httplib::Response& response) { count(response.status); });
     server_.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
       const auto silent = std::chrono::milliseconds(now_ms() - beat_ms_.load(std::memory_order_relaxed));
       answer(response, silent < answers_.stuck_after
@@ -82,6 +79,12 @@ class NodeEndpoints::Server {
     });
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
       std::vector<Metric> metrics = answers_.metrics();
+      metrics.push_back(requests_metric());
+      metrics.push_back({"fanfold_http_links_dropped_total",
+                         "Links over HTTP that were closed without an answer, by reason.",
+                         MetricKind::kCounter,
+                         {{{{"reason", "no_request"}}, static_cast<double>(server_.links_without_request())},
+                          {{{"reason", "too_many"}}, static_cast<double>(server_.links_turned_away())}}});
       metrics.push_back(build_metric(answers_.role));
       for (Metric& metric : process_metrics()) metrics.push_back(std::move(metric));
       response.set_content(metrics_text(metrics), kMetricsText);
@@ -123,13 +126,30 @@ class NodeEndpoints::Server {
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
+  void count(int status) {
+    const std::lock_guard lock(mutex_);
+    answers_by_status_[status] += 1;
+  }
+
+  Metric requests_metric() {
+    Metric metric{
+        "fanfold_http_requests_total", "Requests over HTTP, by the status of their answer.", MetricKind::kCounter, {}};
+    const std::lock_guard lock(mutex_);
+    for (const auto& [status, count] : answers_by_status_) {
+      metric.samples.push_back({{{"code", std::to_string(status)}}, static_cast<double>(count)});
+    }
+    return metric;
+  }
+
   static void answer(httplib::Response& response, const std::string& trouble) {
     response.status = trouble.empty() ? 200 : 503;
     response.set_content((trouble.empty() ? "ok" : trouble) + "\n", kText);
   }
 
   NodeAnswers answers_;
-  httplib::Server server_;
+  BoundedServer server_;
+  std::mutex mutex_;  // guards what follows
+  std::map<int, std::uint64_t> answers_by_status_;
   std::atomic<std::int64_t> beat_ms_ = 0;
   std::string address_;
   std::thread thread_;

@@ -37,6 +37,17 @@ httplib::Result get(const Endpoints& node, const std::string& path) {
   return httplib::Client("http://" + node.address()).Get(path);
 }
 
+int connected_to(const Endpoints& node) {
+  const std::string& address = node.address();
+  const int link = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  EXPECT_EQ(connect(link, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  return link;
+}
+
 TEST(NodeEndpoints, ServeHealthReadinessAndMetricsAndNothingElse) {
   const auto node = serve(ready());
   for (const char* path : {"/healthz", "/readyz"}) {
@@ -110,24 +121,57 @@ TEST(NodeEndpoints, NameAnAddressThatIsTakenOrNone) {
 
 TEST(NodeEndpoints, OutliveLinksThatSayNothing) {
   const auto node = serve(ready());
-  const std::string address = node->address();
-  const int port = std::stoi(address.substr(address.rfind(':') + 1));
   std::vector<int> silent;
-  for (int at = 0; at < 16; ++at) {
-    const int link = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(static_cast<std::uint16_t>(port));
-    ASSERT_EQ(connect(link, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    silent.push_back(link);
-  }
-  httplib::Client client("http://" + address);
+  for (int at = 0; at < 16; ++at) silent.push_back(connected_to(*node));
+  httplib::Client client("http://" + node->address());
   client.set_read_timeout(std::chrono::seconds(60));
   const httplib::Result answer = client.Get("/healthz");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200);
   for (const int link : silent) close(link);
+}
+
+// How much of `piece`, said again and again, is taken before the link is cut.
+std::size_t taken_of(const Endpoints& node, const std::string& beginning, const std::string& piece, std::size_t most) {
+  const int link = connected_to(node);
+  std::size_t taken = 0;
+  EXPECT_EQ(send(link, beginning.data(), beginning.size(), MSG_NOSIGNAL), static_cast<ssize_t>(beginning.size()));
+  while (taken < most) {
+    const ssize_t sent = send(link, piece.data(), piece.size(), MSG_NOSIGNAL);
+    if (sent < 0) break;
+    taken += static_cast<std::size_t>(sent);
+  }
+  close(link);
+  return taken;
+}
+
+TEST(NodeEndpoints, CutLinksWhoseRequestDoesNotEnd) {
+  const auto node = serve(ready());
+  constexpr std::size_t kMost = std::size_t{256} << 20;  // far more than the kernel keeps for a link
+  EXPECT_LT(taken_of(*node, "", std::string(65536, 'x'), kMost), kMost);
+  EXPECT_LT(taken_of(*node, "GET /healthz HTTP/1.1\r\n", "X-A: b\r\n", kMost), kMost);
+  EXPECT_LT(taken_of(*node, "POST /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                     "10\r\n0123456789abcdef\r\n", kMost),
+            kMost);
+  EXPECT_EQ(get(*node, "/healthz")->status, 200);
+  const std::string text = get(*node, "/metrics")->body;
+  EXPECT_EQ(text.find("fanfold_http_links_dropped_total{reason=\"no_request\"} 0"), std::string::npos) << text;
+}
+
+TEST(NodeEndpoints, TurnAwayLinksThatAreTooManyAndServeTheOthers) {
+  const auto node = serve(ready());
+  std::vector<int> silent;
+  for (int at = 0; at < 300; ++at) silent.push_back(connected_to(*node));
+  for (const int link : silent) close(link);
+  httplib::Client client("http://" + node->address());
+  client.set_read_timeout(std::chrono::seconds(60));
+  std::string text;
+  for (int tries = 0; tries < 10'000 && text.empty(); ++tries) {
+    if (const httplib::Result answer = client.Get("/metrics")) text = answer->body;
+  }
+  EXPECT_NE(text.find("fanfold_http_links_dropped_total{reason=\"too_many\"} "), std::string::npos);
+  EXPECT_EQ(text.find("fanfold_http_links_dropped_total{reason=\"too_many\"} 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("fanfold_http_requests_total"), std::string::npos);
 }
 
 bool is_name(const std::string& text) {
