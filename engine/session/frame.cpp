@@ -6,6 +6,8 @@ namespace {
 
 constexpr uint32_t kFrameFields = 8;
 constexpr uint64_t kFlagGap = 1;
+constexpr uint64_t kFlagMore = 2;
+constexpr uint64_t kFlags = kFlagGap | kFlagMore;
 
 }  // namespace
 
@@ -23,7 +25,7 @@ Bytes encode_frame(const FrameHead& head) {
   codec::write(packer, head.ack);
   codec::write(packer, head.beat);
   codec::write(packer, head.echo);
-  codec::write(packer, head.gap ? kFlagGap : uint64_t{0});
+  codec::write(packer, (head.gap ? kFlagGap : uint64_t{0}) | (head.more ? kFlagMore : uint64_t{0}));
   packer.pack_array(static_cast<uint32_t>(head.messages.size()));
   for (const ByteView& message : head.messages) codec::write(packer, message);
   return bytes;
@@ -41,12 +43,13 @@ Result<FrameHead> decode_frame(ByteView payload) {
       codec::read(reader, head.ack) && codec::read(reader, head.beat) && codec::read(reader, head.echo) &&
       codec::read(reader, flags) && reader.read_array(count)) {
     if (count > kMessagesPerFrameMax) reader.fail(MsgpackReader::Error::kCountTooLarge);
-    if (flags > kFlagGap || head.incarnation.empty()) reader.fail(MsgpackReader::Error::kOutOfRange);
+    if (flags > kFlags || head.incarnation.empty()) reader.fail(MsgpackReader::Error::kOutOfRange);
     for (uint32_t i = 0; reader.ok() && i < count; ++i) {
       ByteView message;
       if (reader.read_binary(message)) head.messages.push_back(message);
     }
-    head.gap = flags == kFlagGap;
+    head.gap = (flags & kFlagGap) != 0;
+    head.more = (flags & kFlagMore) != 0;
   }
   if (reader.ok() && !reader.at_end()) reader.fail(MsgpackReader::Error::kUnexpected);
   if (reader.ok()) return head;

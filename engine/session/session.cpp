@@ -7,6 +7,19 @@
 
 namespace fanfold {
 
+namespace {
+
+// The raw bytes that travelled in pieces; a single one is not copied.
+RawBytes joined(std::vector<RawBytes> pieces) {
+  if (pieces.empty()) return {};
+  if (pieces.size() == 1) return std::move(pieces.front());
+  Bytes bytes;
+  for (const RawBytes& piece : pieces) bytes.insert(bytes.end(), piece.view.begin(), piece.view.end());
+  return raw_bytes(std::move(bytes));
+}
+
+}  // namespace
+
 Session::Session(Side side, Epoch epoch, IncarnationId incarnation, const SessionLimits& limits, Instant now)
     : side_(side),
       epoch_(epoch),
@@ -21,9 +34,37 @@ Session::Session(Side side, Epoch epoch, IncarnationId incarnation, const Sessio
 
 void Session::send(Bytes message, RawBytes raw) {
   if (state_ == State::kLost) return;
-  kept_bytes_ += message.size() + raw.view.size();
-  kept_.push_back({std::move(message), std::move(raw)});
+  if (message.size() > limits_.piece_bytes_max || raw.view.size() > limits_.raw_piece_bytes_max) {
+    send_in_pieces(message, raw);
+  } else {
+    keep({std::move(message), std::move(raw)});
+  }
   if (kept_bytes_ > limits_.kept_bytes_max) lose("the peer takes nothing: too much waits for it");
+}
+
+void Session::keep(Kept kept) {
+  kept_bytes_ += kept.message.size() + kept.raw.view.size();
+  kept_.push_back(std::move(kept));
+}
+
+// First the message, piece by piece, then its raw bytes, which are cut without being copied.
+void Session::send_in_pieces(const Bytes& message, const RawBytes& raw) {
+  std::size_t at = 0;
+  std::size_t raw_at = 0;
+  do {
+    Kept piece;
+    const std::size_t size = std::min(message.size() - at, limits_.piece_bytes_max);
+    const ByteView bytes = ByteView{message}.subspan(at, size);
+    piece.message.assign(bytes.begin(), bytes.end());
+    at += size;
+    if (at == message.size() && raw.present()) {
+      const std::size_t raw_size = std::min(raw.view.size() - raw_at, limits_.raw_piece_bytes_max);
+      piece.raw = {raw.owner, raw.view.subspan(raw_at, raw_size)};
+      raw_at += raw_size;
+    }
+    piece.more = at < message.size() || raw_at < raw.view.size();
+    keep(std::move(piece));
+  } while (kept_.back().more);
 }
 
 void Session::send_loose(Bytes message, RawBytes raw) {
@@ -38,6 +79,8 @@ void Session::lose(std::string because) {
   loose_.clear();
   kept_bytes_ = 0;
   in_flight_bytes_ = 0;
+  unfinished_.reset();
+  unfinished_bytes_ = 0;
   resend_at_.reset();
   ack_due_.reset();
 }
@@ -91,9 +134,9 @@ std::vector<Delivery> Session::receive(const FrameHead& head, const RawBytes& ra
       received_seq_ = seq;
       gap_ = false;
       gap_told_ = false;
-      counters_.messages_delivered += 1;
-      const ByteView& message = head.messages[i];
-      deliveries.push_back({Bytes(message.begin(), message.end()), i + 1 == head.messages.size() ? raw : RawBytes{}});
+      const bool last = i + 1 == head.messages.size();
+      take_piece(head.messages[i], last ? raw : RawBytes{}, last && head.more, deliveries);
+      if (state_ == State::kLost) return deliveries;
     } else {
       counters_.messages_early += 1;
       gap_ = true;
@@ -101,6 +144,28 @@ std::vector<Delivery> Session::receive(const FrameHead& head, const RawBytes& ra
     }
   }
   return deliveries;
+}
+
+void Session::take_piece(ByteView piece, const RawBytes& raw, bool more, std::vector<Delivery>& deliveries) {
+  if (!more && !unfinished_) {
+    counters_.messages_delivered += 1;
+    deliveries.push_back({Bytes(piece.begin(), piece.end()), raw});
+    return;
+  }
+  if (!unfinished_) unfinished_.emplace();
+  unfinished_->message.insert(unfinished_->message.end(), piece.begin(), piece.end());
+  if (raw.present()) unfinished_->raws.push_back(raw);
+  unfinished_bytes_ += piece.size() + raw.view.size();
+  const std::size_t raw_bytes_so_far = unfinished_bytes_ - unfinished_->message.size();
+  if (std::max(unfinished_->message.size(), raw_bytes_so_far) > limits_.message_bytes_max) {
+    lose("the peer sends more in one message than there is in any");
+    return;
+  }
+  if (more) return;
+  counters_.messages_delivered += 1;
+  deliveries.push_back({std::move(unfinished_->message), joined(std::move(unfinished_->raws))});
+  unfinished_.reset();
+  unfinished_bytes_ = 0;
 }
 
 void Session::accept_ack(uint64_t ack, Instant now) {
@@ -136,7 +201,7 @@ bool Session::window_open() const {
   return in_flight == 0 || in_flight_bytes_ < limits_.unacknowledged_bytes_max;
 }
 
-Frame Session::make_frame(uint64_t first_seq, std::vector<ByteView> messages, RawBytes raw, Instant now) {
+Frame Session::make_frame(uint64_t first_seq, std::vector<ByteView> messages, RawBytes raw, bool more, Instant now) {
   FrameHead head;
   head.epoch = epoch_;
   head.incarnation = incarnation_;
@@ -146,6 +211,7 @@ Frame Session::make_frame(uint64_t first_seq, std::vector<ByteView> messages, Ra
   head.echo = beat_heard_;
   head.gap = gap_ && !gap_told_;
   if (head.gap) gap_told_ = true;
+  head.more = more;
   head.messages = std::move(messages);
   ack_due_.reset();
   heartbeat_at_ = now + limits_.heartbeat;
@@ -159,9 +225,10 @@ void Session::append_sequenced(std::vector<Frame>& frames, Instant now) {
     std::vector<ByteView> messages;
     std::size_t bytes = 0;
     RawBytes raw;
+    bool more = false;
     while (window_open() && messages.size() < kMessagesPerFrameMax) {
       const Kept& kept = kept_[static_cast<std::size_t>(next_seq_ - first_kept_seq_)];
-      // A raw frame belongs to the last message before it, so that message ends its frame.
+      // A raw frame belongs to the last message before it, so that message ends its frame; as does a piece.
       if (!messages.empty() && bytes + kept.message.size() > kFrameBytesTarget) break;
       messages.emplace_back(kept.message);
       bytes += kept.message.size();
@@ -169,13 +236,12 @@ void Session::append_sequenced(std::vector<Frame>& frames, Instant now) {
       if (next_seq_ <= sent_seq_max_) counters_.messages_resent += 1;
       sent_seq_max_ = std::max(sent_seq_max_, next_seq_);
       next_seq_ += 1;
-      if (kept.raw.present()) {
-        raw = kept.raw;
-        break;
-      }
+      raw = kept.raw;
+      more = kept.more;
+      if (raw.present() || more) break;
     }
     if (!resend_at_) resend_at_ = now + resend_after_;
-    frames.push_back(make_frame(first_seq, std::move(messages), std::move(raw), now));
+    frames.push_back(make_frame(first_seq, std::move(messages), std::move(raw), more, now));
     if (state_ == State::kOpening) opening_sent_ = true;
   }
 }
@@ -196,12 +262,12 @@ std::vector<Frame> Session::take_frames(Instant now) {
   append_sequenced(frames, now);
   while (state_ == State::kEstablished && !loose_.empty()) {
     Kept& kept = loose_.front();
-    frames.push_back(make_frame(0, {ByteView{kept.message}}, std::move(kept.raw), now));
+    frames.push_back(make_frame(0, {ByteView{kept.message}}, std::move(kept.raw), false, now));
     loose_.pop_front();
   }
   const bool heartbeat = heartbeat_at_ <= now && state_ == State::kEstablished;
   if ((ack_due_ && *ack_due_ <= now) || heartbeat) {
-    frames.push_back(make_frame(0, {}, {}, now));
+    frames.push_back(make_frame(0, {}, {}, false, now));
   }
   return frames;
 }

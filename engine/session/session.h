@@ -8,17 +8,21 @@
 //   established  next message in sequence                 established  delivered
 //   established  message seen before                      established  dropped, acknowledged again
 //   established  message after a gap                      established  dropped, resend asked for
+//   established  piece of a message, in sequence          established  kept; with the last one the message is delivered
 //   established  nothing acknowledged for a while         established  everything unacknowledged sent again
 //   any          loose message                            same         delivered as it comes; sent once established
 //   any          frame with another epoch (connector)     lost         the peer has begun a new life
-//   any          more kept than kSessionBytesKeptMax      lost         the peer takes nothing
+//   any          more kept than kept_bytes_max            lost         the peer takes nothing
+//   any          pieces of more than message_bytes_max    lost         no message is so large
 //   lost         anything                                 lost         dropped
 // Silence is observed, not judged: a silent session revives with the next frame; who owns it decides.
 //
 // Frame: array [epoch bin16, incarnation bin16, first seq, ack, beat, echo, flags, [message bin...]].
 // seq numbers messages from 1; first seq 0 marks loose messages. ack is the last message received in
 // order. beat counts a sender's frames; echo is the highest beat heard: when echo stands still, the peer
-// does not hear us, though we may hear it.
+// does not hear us, though we may hear it. Flag 1: resend what follows ack; flag 2: the last message here is a piece,
+// and goes on in the next one in sequence, as does its raw frame. So no frame is larger than what a listener takes
+// from somebody it does not know yet (kInboundFrameBytesMax).
 #pragma once
 
 #include <cstdint>
@@ -45,6 +49,9 @@ struct SessionLimits {
   std::size_t unacknowledged_messages_max = 1024;  // in flight; more wait
   std::size_t unacknowledged_bytes_max = std::size_t{16} << 20;
   std::size_t kept_bytes_max = std::size_t{1} << 30;  // waiting and in flight; beyond, the session is lost
+  std::size_t piece_bytes_max = kPieceBytesMax;       // a larger message travels in pieces
+  std::size_t raw_piece_bytes_max = kResultBatchBytesMax;
+  std::size_t message_bytes_max = kMessageBytesMax;  // received in pieces, and as much of raw bytes
 };
 
 // The head of a frame, readable before its session is known. Messages are views into the frame.
@@ -55,7 +62,8 @@ struct FrameHead {
   uint64_t ack = 0;
   uint64_t beat = 0;
   uint64_t echo = 0;
-  bool gap = false;  // resend what follows ack
+  bool gap = false;   // resend what follows ack
+  bool more = false;  // the last message goes on in the next one
   std::vector<ByteView> messages;
 };
 [[nodiscard]] Bytes encode_frame(const FrameHead& head);
@@ -99,6 +107,9 @@ class Session {
 
   [[nodiscard]] std::optional<Instant> next_deadline() const;
 
+  // For its owner: nothing of it counts any more.
+  void lose(std::string because);
+
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] const std::string& lost_because() const { return lost_because_; }
   // Neither heard, nor heard by, the peer for longer than silence_max.
@@ -108,18 +119,28 @@ class Session {
   // Messages sent that the peer has not acknowledged, and those that wait to be sent.
   [[nodiscard]] std::size_t kept_messages() const { return kept_.size(); }
   [[nodiscard]] std::size_t kept_bytes() const { return kept_bytes_; }
+  // Received of a message whose end has not come.
+  [[nodiscard]] std::size_t unfinished_bytes() const { return unfinished_bytes_; }
   [[nodiscard]] const SessionCounters& counters() const { return counters_; }
 
  private:
   struct Kept {
     Bytes message;
     RawBytes raw;
+    bool more = false;  // the message goes on in the next one
+  };
+  struct Unfinished {
+    Bytes message;
+    std::vector<RawBytes> raws;
   };
 
-  void lose(std::string because);
+  void keep(Kept kept);
+  void send_in_pieces(const Bytes& message, const RawBytes& raw);
+  void take_piece(ByteView piece, const RawBytes& raw, bool more, std::vector<Delivery>& deliveries);
   void accept_ack(uint64_t ack, Instant now);
   void pass_time(Instant now);
-  [[nodiscard]] Frame make_frame(uint64_t first_seq, std::vector<ByteView> messages, RawBytes raw, Instant now);
+  [[nodiscard]] Frame make_frame(uint64_t first_seq, std::vector<ByteView> messages, RawBytes raw, bool more,
+                                 Instant now);
   void append_sequenced(std::vector<Frame>& frames, Instant now);
   [[nodiscard]] bool window_open() const;
 
@@ -144,6 +165,8 @@ class Session {
 
   // Receiving.
   uint64_t received_seq_ = 0;
+  std::optional<Unfinished> unfinished_;
+  std::size_t unfinished_bytes_ = 0;
   std::optional<Instant> ack_due_;
   bool gap_ = false;
   bool gap_told_ = false;  // once per gap: repeating it for every early frame would multiply resends

@@ -46,12 +46,23 @@ std::vector<PeerDelivery> SessionHub::receive(const Route& route, const Frame& f
   for (Delivery& delivery : entry.session.receive(*head, frame.raw, now)) {
     deliveries.push_back({head->incarnation, std::move(delivery)});
   }
+  bound_unfinished(entry.session);
   if (!entry.session.silent()) entry.silence_told = false;
   if (entry.fenced) {
     counters_.frames_fenced += 1;
     answer_start_anew(route, head->incarnation);
   }
   return deliveries;
+}
+
+// Whoever brought it over the bound gives way; a peer that is sound begins anew.
+void SessionHub::bound_unfinished(Session& session) {
+  if (session.unfinished_bytes() == 0) return;
+  std::size_t bytes = 0;
+  for (const auto& [incarnation, entry] : sessions_) bytes += entry.session.unfinished_bytes();
+  if (bytes <= limits_.unfinished_bytes_max) return;
+  counters_.sessions_overfilled += 1;
+  session.lose("too many large messages come at once");
 }
 
 void SessionHub::answer_start_anew(const Route& route, IncarnationId incarnation) {

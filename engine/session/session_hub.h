@@ -36,12 +36,14 @@ struct HubCounters {
   uint64_t frames_malformed = 0;
   uint64_t frames_unknown = 0;  // of no session, not opening one
   uint64_t frames_fenced = 0;
-  uint64_t sessions_refused = 0;  // more than sessions_max
+  uint64_t sessions_refused = 0;     // more than sessions_max
+  uint64_t sessions_overfilled = 0;  // lost: more than unfinished_bytes_max waits for its end
 };
 
 struct HubLimits {
   std::size_t sessions_max = 4096;
-  std::size_t fenced_sessions_max = 64;  // kept to hear late words; the oldest goes first
+  std::size_t fenced_sessions_max = 64;                     // kept to hear late words; the oldest goes first
+  std::size_t unfinished_bytes_max = std::size_t{1} << 30;  // messages whose end has not come, of all sessions
 };
 
 class SessionHub {
@@ -74,6 +76,7 @@ class SessionHub {
     bool fenced = false;
     bool silence_told = false;
   };
+  void bound_unfinished(Session& session);
   void answer_start_anew(const Route& route, IncarnationId incarnation);
 
   Epoch epoch_;

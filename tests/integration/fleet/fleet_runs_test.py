@@ -19,6 +19,18 @@ class FleetRuns(FleetTest):
         self.assertEqual({process["role"] for process in told["processes"]}, {"client", "gatherer", "worker"})
         self.stop_fleet()
 
+    def test_AListOfInputsAndARowThatAreLargerThanAnyFramePassTheRoot(self):
+        path = self.file("a-folder-with-a-long-name/" * 4 + "text", b"a b a\n")
+        inputs = self.file("list", f"{path}\n".encode() * 50_000)
+        self.assertGreater(os.stat(inputs).st_size, 5 << 20)
+        self.start_fleet(2)
+        self.assertEqual(self.done_at_root("run", "wordcount", "--files-from", inputs, "--format", "csv"),
+                         b"word,count\na,100000\nb,50000\n")
+        wide = self.file("wide", b"a" * (6 << 20) + b" b b")
+        self.assertTrue(self.done_at_root("run", "wordcount", wide, "--format", "csv") ==
+                        self.twin("wordcount", wide, "--format", "csv"))
+        self.stop_fleet()
+
     def test_SeveralRunsAtOnceShareTheFleetAndGiveTheTwinsBytes(self):
         paths = [self.file(f"text{number}", some_text(200_000, 5000, seed=number)) for number in range(4)]
         self.start_fleet(3)

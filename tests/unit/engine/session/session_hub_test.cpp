@@ -50,6 +50,28 @@ TEST(SessionHub, OpensASessionForANewcomer) {
   EXPECT_EQ(worker.epoch(), kEpoch);
 }
 
+TEST(SessionHub, LosesThePeerThatBringsUnfinishedMessagesOverTheirBound) {
+  Hub hub;
+  hub.hub = SessionHub(kEpoch, SessionLimits{}, HubLimits{.unfinished_bytes_max = 2 * kPieceBytesMax});
+  Session first = Hub::worker(1);
+  Session second = Hub::worker(2);
+  for (Session* session : {&first, &second}) {
+    hub.join(*session);
+    session->send(Bytes(3 * kPieceBytesMax));
+  }
+  const std::vector<Frame> of_first = first.take_frames(hub.now);
+  const std::vector<Frame> of_second = second.take_frames(hub.now);
+  ASSERT_EQ(of_first.size(), 3u);
+  EXPECT_TRUE(hub.hub.receive("route", of_first[0], hub.now).empty());
+  EXPECT_TRUE(hub.hub.receive("route", of_second[0], hub.now).empty());
+  EXPECT_EQ(hub.hub.counters().sessions_overfilled, 0u);
+  EXPECT_TRUE(hub.hub.receive("route", of_second[1], hub.now).empty());
+  EXPECT_EQ(hub.hub.counters().sessions_overfilled, 1u);
+  EXPECT_EQ(hub.hub.take_silent(), std::vector<IncarnationId>{second.incarnation()});
+  EXPECT_TRUE(hub.hub.receive("route", of_first[1], hub.now).empty());
+  EXPECT_EQ(hub.hub.receive("route", of_first[2], hub.now).size(), 1u);
+}
+
 TEST(SessionHub, AnswersAnUnknownIncarnationWithStartAnew) {
   Hub hub;
   Session worker = Hub::worker(1);

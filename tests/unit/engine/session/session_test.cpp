@@ -204,6 +204,65 @@ TEST(Session, CarriesARawFrameBehindItsMessageWithoutCopyingIt) {
   EXPECT_FALSE(deliveries[2].raw.present());
 }
 
+TEST(Session, SendsALargeMessageInPiecesAndDeliversItWhole) {
+  SessionLimits limits;
+  limits.piece_bytes_max = 4;
+  Link link(limits);
+  link.establish();
+  for (const char* text : {"before", "four", "five5", "0123456789ab", "", "behind"}) link.worker.send(bytes_of(text));
+  const std::vector<Frame> frames = link.worker.take_frames(link.now);
+  for (const Frame& frame : frames) {
+    const Result<FrameHead> head = decode_frame(frame.payload);
+    for (const ByteView& message : head->messages) EXPECT_LE(message.size(), 4u);
+  }
+  EXPECT_EQ(link.deliver(link.root, frames), (Texts{"before", "four", "five5", "0123456789ab", "", "behind"}));
+  EXPECT_EQ(link.deliver(link.root, frames), Texts{});
+  EXPECT_EQ(link.root.unfinished_bytes(), 0u);
+}
+
+TEST(Session, SendsLargeRawBytesInPiecesAndDeliversThemWhole) {
+  SessionLimits limits;
+  limits.piece_bytes_max = 4;
+  limits.raw_piece_bytes_max = 3;
+  for (const char* text : {"row", "0123456789"}) {
+    for (const char* raw : {"", "abc", "abcdefgh"}) {
+      Link link(limits);
+      link.establish();
+      link.worker.send(bytes_of(text), raw_bytes(bytes_of(raw)));
+      link.worker.send(bytes_of("next"));
+      std::vector<Delivery> deliveries;
+      for (const Frame& frame : link.worker.take_frames(link.now)) {
+        EXPECT_LE(frame.raw.view.size(), 3u);
+        for (Delivery& one : link.root.receive(*decode_frame(frame.payload), frame.raw, link.now)) {
+          deliveries.push_back(std::move(one));
+        }
+      }
+      ASSERT_EQ(deliveries.size(), 2u);
+      EXPECT_EQ(text_of(deliveries[0].message), text);
+      EXPECT_EQ(text_of(deliveries[0].raw.view), raw);
+      EXPECT_EQ(text_of(deliveries[1].message), "next");
+      EXPECT_FALSE(deliveries[1].raw.present());
+    }
+  }
+}
+
+TEST(Session, IsLostToAPeerWhoseMessageDoesNotEndInTime) {
+  SessionLimits limits;
+  limits.message_bytes_max = 10;
+  limits.piece_bytes_max = 5;
+  limits.raw_piece_bytes_max = 5;
+  for (const bool raw : {false, true}) {
+    for (const std::size_t size : {10u, 11u}) {
+      Link link(limits);
+      link.establish();
+      raw ? link.worker.send(bytes_of("m"), raw_bytes(Bytes(size))) : link.worker.send(Bytes(size));
+      link.deliver(link.root, link.worker.take_frames(link.now));
+      EXPECT_EQ(link.root.state(), size == 10 ? Session::State::kEstablished : Session::State::kLost) << size;
+      EXPECT_EQ(link.root.unfinished_bytes(), 0u);
+    }
+  }
+}
+
 TEST(Session, DeliversLooseMessagesOutsideTheSequence) {
   Link link;
   link.establish();
@@ -321,7 +380,9 @@ TEST(Session, IgnoresAcknowledgementsOfWhatWasNeverSent) {
 TEST(Session, IsExactlyOnceAndInOrderOverAnyNetwork) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 random(seed);
-    Link link;
+    SessionLimits limits;
+    limits.piece_bytes_max = seed % 2 == 0 ? kPieceBytesMax : 1;
+    Link link(limits);
     std::vector<std::pair<bool, Frame>> network;  // to the root?
     Texts to_root;
     Texts to_worker;
@@ -366,6 +427,7 @@ TEST(Frame, SurvivesTheWireAndIsRefusedWhenCut) {
   head.beat = 5;
   head.echo = 6;
   head.gap = true;
+  head.more = true;
   const Bytes one = bytes_of("one");
   const Bytes two(500);
   head.messages = {ByteView{one}, ByteView{two}};
@@ -379,6 +441,7 @@ TEST(Frame, SurvivesTheWireAndIsRefusedWhenCut) {
   EXPECT_EQ(again->beat, 5u);
   EXPECT_EQ(again->echo, 6u);
   EXPECT_TRUE(again->gap);
+  EXPECT_TRUE(again->more);
   ASSERT_EQ(again->messages.size(), 2u);
   EXPECT_EQ(text_of(again->messages[0]), "one");
   EXPECT_EQ(again->messages[1].size(), 500u);
