@@ -273,6 +273,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
     return;
   }
   if (hello.protocol_version != kProtocolVersion) {
+    totals_.refused_version += 1;
     refuse(from, hello,
            quoted(hello.name) + " speaks protocol " + std::to_string(hello.protocol_version) + ", the root speaks " +
                std::to_string(kProtocolVersion) + ". Run the same release on all nodes.",
@@ -290,6 +291,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
       if (run == nullptr || !run->scheduler || !node_lives) {
         // A run that has ended meanwhile is no reason for a word.
         const bool known = run != nullptr || expired_.contains(hello.run);
+        totals_.refused_invalid += known ? 0 : 1;
         refuse(from, hello, known ? "" : "there is no run " + to_text(hello.run) + " at this root", actions);
         return;
       }
@@ -299,6 +301,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
     }
     case Role::kNode: {
       if (hello.slots == 0 || hello.slots > kSlotsMax || hello.name.empty() || hello.name.size() > kNameBytesMax) {
+        totals_.refused_invalid += 1;
         refuse(from, hello,
                "a worker has a name and 1 to " + std::to_string(kSlotsMax) + " slots; " + quoted(hello.name) +
                    " says " + std::to_string(hello.slots),
@@ -306,6 +309,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
         return;
       }
       if (nodes_.size() >= limits_.nodes_max) {
+        totals_.refused_capacity += 1;
         refuse(from, hello,
                "this root takes " + std::to_string(limits_.nodes_max) +
                    " workers and has them; start it with a larger --workers-max",
@@ -335,6 +339,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
       const auto clients = std::count_if(peers_.begin(), peers_.end(),
                                          [](const auto& entry) { return entry.second.role == Role::kClient; });
       if (static_cast<uint32_t>(clients) >= limits_.clients_max) {
+        totals_.refused_capacity += 1;
         refuse(from, hello,
                "this root talks to " + std::to_string(limits_.clients_max) + " clients already; try again later",
                actions);

@@ -145,6 +145,9 @@ struct FleetCounts {
   uint32_t runs_running = 0;
   uint32_t results_kept = 0;
   uint64_t nodes_lost = 0;
+  uint64_t refused_version = 0;   // peers of another protocol
+  uint64_t refused_capacity = 0;  // more than nodes_max or clients_max
+  uint64_t refused_invalid = 0;   // a Hello that makes no sense here
   uint64_t runs_done = 0;
   uint64_t runs_failed = 0;
   uint64_t leases = 0;

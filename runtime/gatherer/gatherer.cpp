@@ -22,7 +22,9 @@
 #include "runtime/process/role_arguments.h"
 #include "runtime/process/run_folder.h"
 #include "runtime/transport/gatekeeper.h"
+#include "runtime/transport/link_counts_page.h"
 #include "runtime/transport/peer_guard.h"
+#include "runtime/transport/reception.h"
 #include "runtime/transport/socket.h"
 
 namespace fanfold::gatherer {
@@ -35,11 +37,14 @@ constexpr int kLingerMs = 1000;
 class Gatherer {
  public:
   Gatherer(transport::Connector root, transport::Listener listener, Hello hello, IncarnationId incarnation,
-           const FoldOptions& options, std::uint64_t memory_bytes, int signals)
+           const FoldOptions& options, std::uint64_t memory_bytes, std::optional<transport::LinkCountsPage> links,
+           int signals)
       : root_(std::move(root)),
         listener_(std::move(listener)),
         root_session_(Session::Side::kConnector, {}, incarnation, SessionLimits{}, process::now()),
         workers_(epoch_of(incarnation), SessionLimits{}),
+        reception_(listener_, guard_, workers_),
+        links_(std::move(links)),
         account_(&pool_, memory_bytes, memory_bytes, nullptr),
         storage_(account_.memory()),
         stage_(std::move(hello), staging::Limits{}),
@@ -155,12 +160,13 @@ class Gatherer {
         if (message) step(staging::RootSaid{std::move(message).value()});
       }
     }
-    while (auto received = listener_.receive()) {
-      if (!guard_.accepts(*received)) continue;
-      for (PeerDelivery& said : workers_.receive(received->route, received->frame, now)) {
-        Result<Message> message = decode(said.delivery.message);
-        if (message) step(staging::WorkerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
-      }
+    reception_.receive(now, [this](IncarnationId from, Message message, RawBytes raw) {
+      step(staging::WorkerSaid{from, std::move(message), std::move(raw)});
+    });
+    if (!links_) return;  // an embedded run's: nobody else reaches it
+    links_->write(reception_.counts());
+    for (const std::string& complaint : reception_.take_complaints()) {
+      std::fprintf(stderr, "fanfold: gatherer: %s\n", complaint.c_str());
     }
   }
 
@@ -175,6 +181,8 @@ class Gatherer {
   Session root_session_;
   SessionHub workers_;
   transport::PeerGuard guard_;
+  transport::Reception reception_;
+  std::optional<transport::LinkCountsPage> links_;  // that the root reads
   plugin::MemoryPool pool_;
   plugin::MemoryAccount account_;
   BundleStorage storage_;
@@ -261,8 +269,13 @@ int gatherer_main(int argc, char** argv) {
   hello.slots = options.threads;
   hello.address = announced_address(listener->endpoint(), arguments.text("announce"));
   (void)from_text(arguments.text("run"), hello.run);
+  std::optional<transport::LinkCountsPage> links;
+  if (const std::uint64_t page = arguments.number("links"); page != 0) {
+    links.emplace(transport::LinkCountsPage::attach(static_cast<int>(page)));
+  }
   Gatherer gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
-                    process::random_id<IncarnationId>(), options, arguments.number("memory"), signal_descriptor);
+                    process::random_id<IncarnationId>(), options, arguments.number("memory"), std::move(links),
+                    signal_descriptor);
   const int status = gatherer.run();
   terminated = gatherer.terminated();
   end(status);

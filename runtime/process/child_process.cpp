@@ -12,8 +12,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/assertion.h"
-
 extern char** environ;
 
 namespace fanfold::process {
@@ -22,6 +20,11 @@ namespace {
 
 // A path that is not the program's own name: it is there however the program was called.
 constexpr const char* kThisProgram = "/proc/self/exe";
+
+Failure cannot_start(int error) {
+  return {ExitCode::kInputOutput, std::string("cannot start a process: ") + std::strerror(error) +
+                                      "; use fewer --workers, or raise the limits of this user (ulimit -a)"};
+}
 
 }  // namespace
 
@@ -57,12 +60,16 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argumen
   const int error = posix_spawn(&pid, kThisProgram, &files, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return Failure{ExitCode::kInputOutput, std::string("cannot start a process: ") + std::strerror(error) +
-                                               "; use fewer --workers, or raise the limits of this user (ulimit -a)"};
-  }
+  if (error != 0) return cannot_start(error);
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  FANFOLD_ASSERT(descriptor >= 0, std::strerror(errno));
+  if (descriptor < 0) {  // no more files may be open
+    const int why = errno;
+    kill(pid, SIGKILL);
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return cannot_start(why);
+  }
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   return ChildProcess(pid, descriptor, std::move(memory_watch));
 }

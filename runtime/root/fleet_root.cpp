@@ -24,11 +24,13 @@
 #include "runtime/http/endpoints.h"
 #include "runtime/process/clock.h"
 #include "runtime/root/gatherer_process.h"
+#include "runtime/root/link_metrics.h"
 #include "runtime/root/result_store.h"
 #include "runtime/transport/endpoint.h"
 #include "runtime/transport/gatekeeper.h"
 #include "runtime/transport/peer_guard.h"
 #include "runtime/transport/poller.h"
+#include "runtime/transport/reception.h"
 #include "runtime/transport/reserved_port.h"
 #include "runtime/transport/socket.h"
 
@@ -48,10 +50,12 @@ constexpr std::uint32_t kResultsMax = 256;
 struct Published {
   std::mutex mutex;
   schedule::FleetCounts counts;
+  transport::LinkCounts links;
+  transport::LinkCounts gatherer_links;
   bool stopping = false;
 };
 
-std::vector<http::Metric> metrics_of(const schedule::FleetCounts& counts, std::uint64_t refused_links) {
+std::vector<http::Metric> metrics_of(const schedule::FleetCounts& counts) {
   using http::counter;
   using http::gauge;
   const auto number = [](auto value) { return static_cast<double>(value); };
@@ -75,7 +79,12 @@ std::vector<http::Metric> metrics_of(const schedule::FleetCounts& counts, std::u
       counter("fanfold_records_read_total", "Records mapped, of runs that have ended.", number(counts.records)),
       counter("fanfold_read_bytes_total", "Bytes of input mapped, of runs that have ended.", number(counts.bytes)),
       counter("fanfold_workers_lost_total", "Workers that were lost, not those that left.", number(counts.nodes_lost)),
-      counter("fanfold_links_refused_total", "Links refused because their key is not admitted.", number(refused_links)),
+      {"fanfold_peers_refused_total",
+       "Peers whose Hello was refused, by reason.",
+       http::MetricKind::kCounter,
+       {{{{"reason", "version"}}, number(counts.refused_version)},
+        {{{"reason", "capacity"}}, number(counts.refused_capacity)},
+        {{{"reason", "invalid"}}, number(counts.refused_invalid)}}},
   };
 }
 
@@ -91,6 +100,7 @@ class FleetRoot {
         bound_(std::move(bound)),
         numeric_host_(std::move(numeric_host)),
         hub_(process::random_id<Epoch>(), SessionLimits{}, hub_limits),
+        reception_(listener_, guard_, hub_),
         fleet_(limits, std::string(build_info().version)),
         store_(std::move(results_folder)),
         signals_(signals) {
@@ -111,7 +121,11 @@ class FleetRoot {
     };
     answers.metrics = [this] {
       const std::lock_guard lock(published_.mutex);
-      return metrics_of(published_.counts, admission_ != nullptr ? admission_->refusals() : 0);
+      std::vector<http::Metric> metrics = metrics_of(published_.counts);
+      for (http::Metric& metric : link_metrics({{"root", published_.links}, {"gatherer", published_.gatherer_links}})) {
+        metrics.push_back(std::move(metric));
+      }
+      return metrics;
     };
     Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(address, std::move(answers));
     if (!endpoints) return endpoints.failure();
@@ -248,8 +262,12 @@ class FleetRoot {
       Gatherer& gatherer = at->second;
       const bool over = gatherer.stopped &&
                         (at_once || !gatherer.process.descriptor() || now >= *gatherer.stopped + kGathererEndWait);
-      if (over) give_back(gatherer.port.port());
-      at = over ? gatherers_.erase(at) : std::next(at);  // which kills what still runs
+      if (over) {
+        gatherer.process.kill();
+        ended_gatherer_links_ += gatherer.process.link_counts();
+        give_back(gatherer.port.port());
+      }
+      at = over ? gatherers_.erase(at) : std::next(at);
     }
   }
 
@@ -257,8 +275,12 @@ class FleetRoot {
     if (endpoints_ == nullptr) return;
     endpoints_->beat();
     const schedule::FleetCounts counts = fleet_.counts();
+    transport::LinkCounts gatherer_links = ended_gatherer_links_;
+    for (const auto& [run, gatherer] : gatherers_) gatherer_links += gatherer.process.link_counts();
     const std::lock_guard lock(published_.mutex);
     published_.counts = counts;
+    published_.links = reception_.counts();
+    published_.gatherer_links = gatherer_links;
     published_.stopping = stop_due_.has_value();
   }
 
@@ -289,20 +311,11 @@ class FleetRoot {
   }
 
   void receive() {
-    const Instant now = process::now();
-    while (auto received = listener_.receive()) {
-      if (!guard_.accepts(*received)) continue;
-      for (PeerDelivery& said : hub_.receive(received->route, received->frame, now)) {
-        Result<Message> message = decode(said.delivery.message);
-        if (!message) continue;
-        if (const auto* hello = std::get_if<Hello>(&*message)) {
-          if (std::string refusal = guard_.refusal(said.from, hello->role); !refusal.empty()) {
-            hub_.send(said.from, encode(Refused{kProtocolVersion, hello->protocol_version, std::move(refusal)}));
-            continue;
-          }
-        }
-        step(schedule::PeerSaid{said.from, std::move(message).value(), std::move(said.delivery.raw)});
-      }
+    reception_.receive(process::now(), [this](IncarnationId from, Message message, RawBytes raw) {
+      step(schedule::PeerSaid{from, std::move(message), std::move(raw)});
+    });
+    for (const std::string& complaint : reception_.take_complaints()) {
+      std::fprintf(stderr, "fanfold: %s\n", complaint.c_str());
     }
   }
 
@@ -363,6 +376,7 @@ class FleetRoot {
   transport::TcpEndpoint bound_;
   std::string numeric_host_;  // of the same address
   SessionHub hub_;
+  transport::Reception reception_;
   schedule::FleetScheduler fleet_;
   LivedTime lived_{kTurnMost * 2};  // what the fleet is judged by
   ResultStore store_;
@@ -370,6 +384,7 @@ class FleetRoot {
   std::map<RunId, Gatherer> gatherers_;
   std::set<std::uint16_t> free_ports_;
   std::set<std::uint16_t> ports_complained_;  // another program has them; said once
+  transport::LinkCounts ended_gatherer_links_;
   std::vector<schedule::RunGathererEnded> ended_;
   std::vector<IncarnationId> closing_;
   int signals_;
@@ -378,18 +393,23 @@ class FleetRoot {
   std::unique_ptr<http::Endpoints> endpoints_;  // last: its threads use what is above
 };
 
-// Peers beyond what the user may have open are an assertion deep inside ZeroMQ: known before anything starts.
+// Too few would show in the middle of somebody's run: known before anything starts. Beyond what peers need there is
+// room, where the user may have it, for so many strangers in their handshakes.
+constexpr rlim_t kStrangersMax = 1024;
+
 Status allow_open_files(std::uint32_t workers, std::uint32_t runs) {
-  const rlim_t needed = 128 + rlim_t{workers} * (1 + runs) + 2 * kClientsMax + kResultsMax;
+  constexpr rlim_t kOwn = 192;       // sockets, libraries, links over HTTP
+  constexpr rlim_t kOfGatherer = 4;  // its port, its process, what it shares
+  const rlim_t needed = kOwn + rlim_t{workers} * (1 + runs) + kOfGatherer * runs + 2 * kClientsMax + kResultsMax;
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return success();
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed + kStrangersMax) return success();
   if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed) {
     return Failure{ExitCode::kUsage, "a root of " + std::to_string(workers) + " workers and " + std::to_string(runs) +
                                          " runs at once needs " + std::to_string(needed) +
                                          " open files, but this user may have " + std::to_string(limit.rlim_max) +
                                          "; give a smaller --workers-max, or raise the limit (ulimit -n)"};
   }
-  limit.rlim_cur = needed;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(needed + kStrangersMax, limit.rlim_max));
   (void)setrlimit(RLIMIT_NOFILE, &limit);
   return success();
 }
@@ -444,7 +464,7 @@ Status run_fleet_root(const FleetRootOptions& options) {
   if (*keys) gatekeeper.emplace(context, (*keys)->admission);
   const std::string address =
       "tcp://" + listen->host + ":" + (listen->port == 0 ? std::string("*") : std::to_string(listen->port));
-  Result<transport::Listener> listener = transport::Listener::bind(context, address, kMessageBytesMax, *keys);
+  Result<transport::Listener> listener = transport::Listener::bind(context, address, kInboundFrameBytesMax, *keys);
   if (!listener) return listener.failure();
   const Result<transport::TcpEndpoint> bound = transport::parse_tcp(listener->endpoint(), "--listen");
   if (!bound) return bound.failure();
@@ -457,7 +477,7 @@ Status run_fleet_root(const FleetRootOptions& options) {
                : open ? ", in the clear and without keys: runs, results and who takes part in them"
                       : "");
   FleetRoot root(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr,
-                 *listen, transport::plain_host(bound->host), results, descriptor);
+                 *listen, bound->host, results, descriptor);
   Status served = options.http.empty() ? success() : root.serve(options.http);
   if (served) root.run();
   close(descriptor);

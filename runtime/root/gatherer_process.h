@@ -12,6 +12,7 @@
 #include "engine/protocol/message.h"
 #include "runtime/process/child_process.h"
 #include "runtime/root/fold_positions.h"
+#include "runtime/transport/link_counts_page.h"
 
 namespace fanfold::root {
 
@@ -39,6 +40,8 @@ class GathererProcess {
   std::optional<Cause> collect();
   // Ends it at once.
   void kill() { child_.reset(); }
+  // Of a listener of TCP: what its links came to, of all lives together.
+  [[nodiscard]] transport::LinkCounts link_counts() const;
 
   [[nodiscard]] std::uint32_t life() const { return life_; }
   // Readable when it has ended; nothing where none runs.
@@ -47,11 +50,13 @@ class GathererProcess {
   }
 
  private:
-  GathererProcess(GathererOptions options, FoldPositions positions)
-      : options_(std::move(options)), positions_(std::move(positions)) {}
+  GathererProcess(GathererOptions options, FoldPositions positions, std::optional<transport::LinkCountsPage> links)
+      : options_(std::move(options)), positions_(std::move(positions)), links_(std::move(links)) {}
 
   GathererOptions options_;
   FoldPositions positions_;
+  std::optional<transport::LinkCountsPage> links_;  // of this life
+  transport::LinkCounts earlier_links_;
   std::optional<process::ChildProcess> child_;
   std::uint32_t life_ = 0;
 };

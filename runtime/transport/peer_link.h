@@ -31,16 +31,23 @@ class PeerLink {
     Message message;
     RawBytes raw;
   };
-  // Every message that is there, in order, with the raw frame behind it. What is no frame or no message is dropped: the
-  // session repeats.
+  // Every message that is there, in order, with the raw frame behind it. What is no frame or no message is counted and
+  // dropped: the session repeats.
   [[nodiscard]] std::vector<Received> receive(Instant now) {
     std::vector<Received> messages;
     while (std::optional<Frame> frame = socket_.receive()) {
       const Result<FrameHead> head = decode_frame(frame->payload);
-      if (!head) continue;
+      if (!head) {
+        counts_[LinkEvent::kFrameMalformed] += 1;
+        continue;
+      }
       for (Delivery& delivery : session_.receive(*head, frame->raw, now)) {
         Result<Message> message = decode(delivery.message);
-        if (message) messages.push_back({std::move(message).value(), std::move(delivery.raw)});
+        if (message) {
+          messages.push_back({std::move(message).value(), std::move(delivery.raw)});
+        } else {
+          counts_[LinkEvent::kMessageMalformed] += 1;
+        }
       }
     }
     return messages;
@@ -58,12 +65,14 @@ class PeerLink {
   [[nodiscard]] bool refused() { return socket_.refused(); }
   [[nodiscard]] bool gone() const { return session_.state() == Session::State::kLost || session_.silent(); }
   [[nodiscard]] std::optional<Instant> next_deadline() const { return session_.next_deadline(); }
+  [[nodiscard]] const LinkCounts& counts() const { return counts_; }
   [[nodiscard]] void* handle() const { return socket_.handle(); }
 
  private:
   PeerLink(Connector socket, Session session) : socket_(std::move(socket)), session_(std::move(session)) {}
   Connector socket_;
   Session session_;
+  LinkCounts counts_;
 };
 
 }  // namespace fanfold::transport

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/assertion.h"
+#include "runtime/transport/endpoint.h"
 
 namespace fanfold::transport {
 
@@ -18,8 +19,11 @@ constexpr int kNoHighWaterMark = 0;
 // What keeps a socket from being made is in nobody's hands but the user's.
 constexpr const char* kLimitsAdvice = "; close other programs, or raise the limits of this user (ulimit -a)";
 constexpr int kHandshakeMs = 10'000;
+// Frames of one peer that wait in a listener; beyond, the peer's side waits. Sessions keep far fewer under way.
+constexpr int kFramesWaitingMax = 1000;
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMsMax = 2'000;
+constexpr const char* kTcp = "tcp://";
 
 // A message that is closed wherever its scope ends.
 class ScopedMessage {
@@ -127,17 +131,67 @@ bool send_frame(void* socket, Frame frame) {
   return send_part(socket, &raw, 0);
 }
 
-// A socket that hears when a handshake of `socket` fails for its key; null where there is no memory for it.
-void* monitor_handshakes(void* context, void* socket) {
+// A socket that hears of these events of `socket`; null where there is no memory for it.
+void* monitor_events(void* context, void* socket, int events) {
   static std::atomic<unsigned> count = 0;
-  const std::string endpoint = "inproc://handshakes-" + std::to_string(count.fetch_add(1));
-  if (zmq_socket_monitor(socket, endpoint.c_str(), ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0) return nullptr;
+  const std::string endpoint = "inproc://events-" + std::to_string(count.fetch_add(1));
+  if (zmq_socket_monitor(socket, endpoint.c_str(), events) != 0) return nullptr;
   void* monitor = zmq_socket(context, ZMQ_PAIR);
   if (monitor == nullptr) return nullptr;
   set(monitor, ZMQ_LINGER, 0);
+  // With a bound ZeroMQ's own thread would wait for us when it is reached.
+  set(monitor, ZMQ_RCVHWM, kNoHighWaterMark);
   if (zmq_connect(monitor, endpoint.c_str()) == 0) return monitor;
   zmq_close(monitor);
   return nullptr;
+}
+
+struct SocketEvent {
+  std::uint16_t number = 0;
+  std::uint32_t value = 0;
+};
+
+// The next event that is there: two parts, its number and value, and the address.
+std::optional<SocketEvent> receive_event(void* monitor) {
+  ScopedMessage parts;
+  if (!receive_part(monitor, parts)) return std::nullopt;
+  SocketEvent event;
+  const ByteView bytes = parts.view();
+  if (bytes.size() >= sizeof event.number + sizeof event.value) {
+    std::memcpy(&event.number, bytes.data(), sizeof event.number);
+    std::memcpy(&event.value, bytes.data() + sizeof event.number, sizeof event.value);
+  }
+  ScopedMessage address;
+  if (parts.more()) receive_part(monitor, address);
+  return event;
+}
+
+std::string plain_endpoint(const std::string& endpoint) {
+  Result<TcpEndpoint> tcp = parse_tcp(endpoint, "");
+  if (!tcp) return endpoint;
+  tcp->host = plain_host(tcp->host);
+  return tcp->text();
+}
+
+constexpr int kListenerEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                                ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+LinkEvent link_event(const SocketEvent& event) {
+  switch (event.number) {
+    case ZMQ_EVENT_ACCEPTED:
+      return LinkEvent::kAccepted;
+    case ZMQ_EVENT_ACCEPT_FAILED:
+      return LinkEvent::kNoDescriptor;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+      return LinkEvent::kEstablished;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      return LinkEvent::kKeyNotAdmitted;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+      return event.value == EAGAIN ? LinkEvent::kHandshakeTimedOut : LinkEvent::kHandshakeBrokenOff;
+    default:
+      return LinkEvent::kHandshakeUnsound;
+  }
 }
 
 }  // namespace
@@ -171,21 +225,24 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
                    std::string("cannot make a socket: ") + zmq_strerror(zmq_errno()) + kLimitsAdvice};
   set_common(socket, frame_bytes_max);
   set(socket, ZMQ_ROUTER_MANDATORY, 1);
+  set(socket, ZMQ_RCVHWM, kFramesWaitingMax);
   if (keys) {
     set(socket, ZMQ_CURVE_SERVER, 1);
     set(socket, ZMQ_CURVE_SECRETKEY, keys->secret);
     set(socket, ZMQ_ZAP_DOMAIN, kSecurityDomain);
   }
   if (listening) set(socket, ZMQ_USE_FD, *listening);
+  void* monitor = endpoint.starts_with(kTcp) ? monitor_events(context.handle(), socket, kListenerEvents) : nullptr;
   if (zmq_bind(socket, endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     zmq_close(socket);
+    if (monitor != nullptr) zmq_close(monitor);
     if (error == ENAMETOOLONG) {
       return Failure{ExitCode::kInputOutput,
                      "cannot listen at " + endpoint +
                          ": the path is too long for a socket's name; set TMPDIR to a shorter folder"};
     }
-    if (endpoint.starts_with("tcp://")) {
+    if (endpoint.starts_with(kTcp)) {
       return Failure{ExitCode::kInputOutput, "cannot listen at " + endpoint + ": " + zmq_strerror(error) +
                                                  "; choose another port or address, or stop what uses it"};
     }
@@ -195,24 +252,36 @@ Result<Listener> Listener::bind(Context& context, const std::string& endpoint, s
   char bound[1024];
   std::size_t size = sizeof bound;
   const bool known = zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &size) == 0;
-  return Listener(socket, known ? std::string(bound) : endpoint, keys ? keys->admission : nullptr);
+  return Listener(socket, monitor, plain_endpoint(known ? bound : endpoint), keys ? keys->admission : nullptr);
 }
 
 Listener::Listener(Listener&& other) noexcept
     : handle_(std::exchange(other.handle_, nullptr)),
+      monitor_(std::exchange(other.monitor_, nullptr)),
       endpoint_(std::move(other.endpoint_)),
-      admission_(std::move(other.admission_)) {}
+      admission_(std::move(other.admission_)),
+      counts_(other.counts_) {}
 
 Listener::~Listener() {
   if (handle_ != nullptr) zmq_close(handle_);
+  if (monitor_ != nullptr) zmq_close(monitor_);
 }
 
 std::optional<Listener::Received> Listener::receive() {
-  while (true) {
+  for (int drops = 0; drops < kFramesWaitingMax; ++drops) {
     bool dropped = false;
     std::optional<Received> received = receive_one(dropped);
     if (!dropped) return received;
+    counts_[LinkEvent::kFrameOfRevokedKey] += 1;
   }
+  return std::nullopt;
+}
+
+LinkCounts Listener::take_link_counts() {
+  if (monitor_ != nullptr) {
+    while (const std::optional<SocketEvent> event = receive_event(monitor_)) counts_[link_event(*event)] += 1;
+  }
+  return std::exchange(counts_, {});
 }
 
 std::optional<Listener::Received> Listener::receive_one(bool& dropped) {
@@ -230,6 +299,11 @@ std::optional<Listener::Received> Listener::receive_one(bool& dropped) {
     const char* key = zmq_msg_gets(payload.get(), "User-Id");
     received.from = key == nullptr ? nullptr : admission_->find(key);
     dropped = received.from == nullptr;
+  }
+  if (monitor_ != nullptr) {
+    if (const char* address = zmq_msg_gets(payload.get(), "Peer-Address"); address != nullptr) {
+      received.address = address;
+    }
   }
   return received;
 }
@@ -256,7 +330,7 @@ Result<Connector> Connector::connect(Context& context, const std::string& endpoi
     set(socket, ZMQ_CURVE_PUBLICKEY, keys->own.open.text);
     set(socket, ZMQ_CURVE_SECRETKEY, keys->own.secret);
   }
-  void* monitor = keys ? monitor_handshakes(context.handle(), socket) : nullptr;
+  void* monitor = keys ? monitor_events(context.handle(), socket, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) : nullptr;
   if (zmq_connect(socket, endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     zmq_close(socket);
@@ -283,13 +357,8 @@ Connector::~Connector() {
 }
 
 bool Connector::refused() {
-  // An event is two parts: its number and value, and the address. Only one kind was asked for.
-  ScopedMessage event;
-  while (monitor_ != nullptr && receive_part(monitor_, event)) {
-    refused_ = true;
-    ScopedMessage address;
-    if (event.more()) receive_part(monitor_, address);
-  }
+  // Only one kind was asked for.
+  while (monitor_ != nullptr && receive_event(monitor_)) refused_ = true;
   return refused_;
 }
 

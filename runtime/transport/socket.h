@@ -16,6 +16,7 @@
 
 #include "engine/failure.h"
 #include "engine/protocol/bytes.h"
+#include "runtime/transport/link_counts.h"
 #include "runtime/transport/link_keys.h"
 
 namespace fanfold::transport {
@@ -40,7 +41,8 @@ class Listener {
   struct Received {
     std::string route;  // whom an answer goes to
     Frame frame;
-    Peer from = nullptr;  // null where the listener has no keys
+    Peer from = nullptr;       // null where the listener has no keys
+    std::string address = {};  // of the host it came from; empty within this machine
   };
 
   // An endpoint as ZeroMQ names it (ipc://PATH, tcp://HOST:PORT; port 0 chooses one). `frame_bytes_max`
@@ -57,18 +59,22 @@ class Listener {
   [[nodiscard]] void* handle() const { return handle_; }
 
   // The next frame that is there. Never waits. What comes over the link of a key that is not admitted any more is
-  // dropped.
+  // counted and dropped; after many of those in a row nothing is there, although there may be.
   std::optional<Received> receive();
+  // What has come of links since the last call, of a TCP listener.
+  [[nodiscard]] LinkCounts take_link_counts();
   // False when the peer is gone. Never waits.
   bool send(const std::string& route, Frame frame);
 
  private:
-  Listener(void* handle, std::string endpoint, std::shared_ptr<Admission> admission)
-      : handle_(handle), endpoint_(std::move(endpoint)), admission_(std::move(admission)) {}
+  Listener(void* handle, void* monitor, std::string endpoint, std::shared_ptr<Admission> admission)
+      : handle_(handle), monitor_(monitor), endpoint_(std::move(endpoint)), admission_(std::move(admission)) {}
   std::optional<Received> receive_one(bool& dropped);
   void* handle_;
+  void* monitor_;  // tells of links; null where they are this machine's own
   std::string endpoint_;
   std::shared_ptr<Admission> admission_;  // null: everybody is heard
+  LinkCounts counts_;
 };
 
 class Connector {

@@ -88,12 +88,17 @@ class Agent {
       return joined_told_ ? "" : "no root has taken this worker yet";
     };
     answers.metrics = [this]() -> std::vector<http::Metric> {
-      return {http::gauge("fanfold_worker_joined", "1 while a root has taken this worker.", joined_told_ ? 1 : 0),
-              http::gauge("fanfold_worker_slots", "Slots of this worker.", config_.slots),
-              http::gauge("fanfold_worker_runs", "Runs that this worker maps for.", runs_told_),
-              http::counter("fanfold_worker_processes_ended_total",
-                            "Worker processes of runs that ended without being told to.",
-                            static_cast<double>(ended_told_))};
+      return {
+          http::gauge("fanfold_worker_joined", "1 while a root has taken this worker.", joined_told_ ? 1 : 0),
+          http::gauge("fanfold_worker_slots", "Slots of this worker.", config_.slots),
+          http::gauge("fanfold_worker_runs", "Runs that this worker maps for.", runs_told_),
+          http::counter("fanfold_worker_processes_ended_total",
+                        "Worker processes of runs that ended without being told to.", static_cast<double>(ended_told_)),
+          {"fanfold_frames_rejected_total",
+           "Frames and messages of the root that were dropped, by reason.",
+           http::MetricKind::kCounter,
+           {{{{"reason", "malformed"}}, static_cast<double>(malformed_frames_told_)},
+            {{{"reason", "malformed_message"}}, static_cast<double>(malformed_messages_told_)}}}};
     };
     Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(config_.http, std::move(answers));
     if (!endpoints) return endpoints.failure();
@@ -160,7 +165,10 @@ class Agent {
 
   void receive(Instant now) {
     if (!link_) return;
-    for (auto& received : link_->receive(now)) {
+    const transport::LinkCounts before = link_->counts();
+    std::vector<transport::PeerLink::Received> heard = link_->receive(now);
+    count_rejected(before, link_->counts());
+    for (auto& received : heard) {
       if (ended_) return;
       bool anew = false;
       std::visit(Overloaded{
@@ -188,6 +196,12 @@ class Agent {
         return;
       }
     }
+  }
+
+  void count_rejected(const transport::LinkCounts& before, const transport::LinkCounts& after) {
+    using transport::LinkEvent;
+    malformed_frames_told_ += after[LinkEvent::kFrameMalformed] - before[LinkEvent::kFrameMalformed];
+    malformed_messages_told_ += after[LinkEvent::kMessageMalformed] - before[LinkEvent::kMessageMalformed];
   }
 
   void take_signals(Instant now) {
@@ -281,6 +295,8 @@ class Agent {
   std::atomic<bool> leaving_told_ = false;
   std::atomic<std::uint32_t> runs_told_ = 0;
   std::atomic<std::uint64_t> ended_told_ = 0;
+  std::atomic<std::uint64_t> malformed_frames_told_ = 0;
+  std::atomic<std::uint64_t> malformed_messages_told_ = 0;
   std::unique_ptr<http::Endpoints> endpoints_;  // last: its threads use what is above
 };
 
