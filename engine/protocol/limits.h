@@ -19,9 +19,9 @@ inline constexpr std::size_t kFrameBytesTarget = std::size_t{64} << 10;      // 
 // One message. Large ones are OpenRun with many sources (root to worker) and manifests.
 inline constexpr std::size_t kMessageBytesMax = std::size_t{256} << 20;
 inline constexpr std::size_t kPieceBytesMax = std::size_t{1} << 20;  // larger ones travel in pieces
-// A frame that a root or a gatherer accepts, from strangers in their handshake too: a batch of rows at its bound, or a
-// manifest four times, and what encryption adds.
-inline constexpr std::size_t kInboundFrameBytesMax = kResultBatchBytesMax + (std::size_t{64} << 10);
+// A frame that a root or a gatherer of a fleet accepts, from strangers in their handshake too: a chunk or a piece at
+// its bound, a manifest four times, and what encryption adds.
+inline constexpr std::size_t kInboundFrameBytesMax = kPieceBytesMax + (std::size_t{64} << 10);
 inline constexpr std::size_t kTextBytesMax = std::size_t{1} << 20;  // any text field
 inline constexpr std::size_t kMessagesPerFrameMax = 4096;
 inline constexpr std::size_t kLeasesPerGrantMax = 4096;

@@ -48,10 +48,10 @@ struct SessionLimits {
   Duration resend_after_max = seconds(4);
   std::size_t unacknowledged_messages_max = 1024;  // in flight; more wait
   std::size_t unacknowledged_bytes_max = std::size_t{16} << 20;
-  std::size_t kept_bytes_max = std::size_t{1} << 30;  // waiting and in flight; beyond, the session is lost
-  std::size_t piece_bytes_max = kPieceBytesMax;       // a larger message travels in pieces
-  std::size_t raw_piece_bytes_max = kResultBatchBytesMax;
-  std::size_t message_bytes_max = kMessageBytesMax;  // received in pieces, and as much of raw bytes
+  std::size_t kept_bytes_max = std::size_t{1} << 30;       // waiting and in flight; beyond, the session is lost
+  std::size_t piece_bytes_max = kPieceBytesMax;            // a larger message travels in pieces
+  std::size_t raw_piece_bytes_max = kResultBatchBytesMax;  // by default a batch is whole: joining pieces copies them
+  std::size_t message_bytes_max = kMessageBytesMax;        // received in pieces, and as much of raw bytes
 };
 
 // The head of a frame, readable before its session is known. Messages are views into the frame.

@@ -31,6 +31,13 @@ namespace fanfold::gatherer {
 
 namespace {
 
+// A fleet's root takes no frame as large as a batch of rows.
+SessionLimits limits_to_root(bool of_fleet) {
+  SessionLimits limits;
+  if (of_fleet) limits.raw_piece_bytes_max = kPieceBytesMax;
+  return limits;
+}
+
 // What was said last has so long to leave before the process ends.
 constexpr int kLingerMs = 1000;
 
@@ -41,7 +48,7 @@ class Gatherer {
            int signals)
       : root_(std::move(root)),
         listener_(std::move(listener)),
-        root_session_(Session::Side::kConnector, {}, incarnation, SessionLimits{}, process::now()),
+        root_session_(Session::Side::kConnector, {}, incarnation, limits_to_root(links.has_value()), process::now()),
         workers_(epoch_of(incarnation), SessionLimits{}),
         reception_(listener_, guard_, workers_),
         links_(std::move(links)),

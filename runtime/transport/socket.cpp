@@ -166,6 +166,13 @@ std::optional<SocketEvent> receive_event(void* monitor) {
   return event;
 }
 
+// A host's address as people write it: one of IPv4 comes as ::ffff:10.0.0.1 where IPv6 is listened at too.
+std::string plain_address(std::string_view address) {
+  constexpr std::string_view kMapped = "::ffff:";
+  if (address.starts_with(kMapped)) address.remove_prefix(kMapped.size());
+  return std::string(address);
+}
+
 std::string plain_endpoint(const std::string& endpoint) {
   Result<TcpEndpoint> tcp = parse_tcp(endpoint, "");
   if (!tcp) return endpoint;
@@ -302,7 +309,7 @@ std::optional<Listener::Received> Listener::receive_one(bool& dropped) {
   }
   if (monitor_ != nullptr) {
     if (const char* address = zmq_msg_gets(payload.get(), "Peer-Address"); address != nullptr) {
-      received.address = address;
+      received.address = plain_address(address);
     }
   }
   return received;

@@ -1,6 +1,9 @@
-// stranger.cpp: a peer of another version of the protocol, for tests.
+// stranger.cpp: a peer that a fleet does not want, for tests.
 //   stranger node ENDPOINT     joins a root with a Hello of version 1, as that release wrote it; prints what it hears
 //   stranger root              listens, prints its endpoint, and refuses whoever comes, as a newer root would
+//   stranger chatter ENDPOINT FOLDER ROLE NAME
+//                              comes with that key, and sends frames and messages that are none until it is killed, or
+//                              for a minute; ends with 3 when the key is not admitted
 #include <cstdio>
 #include <cstring>
 #include <msgpack.hpp>
@@ -81,11 +84,46 @@ int root() {
   return 0;
 }
 
+Frame nonsense(std::uint32_t number, IncarnationId incarnation) {
+  Bytes bytes(number % 100, std::byte{0xc1});
+  if (number % 2 == 0) return {std::move(bytes), {}};
+  FrameHead head;
+  head.incarnation = incarnation;
+  head.first_seq = 1;
+  head.messages = {ByteView{bytes}};
+  return {encode_frame(head), {}};
+}
+
+int chatter(const char* endpoint, const char* folder, const char* role_name, const char* name) {
+  const Result<transport::KeyRole> role = transport::key_role_named(role_name);
+  if (!role) return 2;
+  const auto keys = transport::connector_keys({folder, name}, *role);
+  if (!keys) {
+    std::puts(keys.failure().sentence.c_str());
+    return 2;
+  }
+  transport::Context context;
+  auto socket = transport::Connector::connect(context, endpoint, kMessageBytesMax, *keys);
+  if (!socket) return 1;
+  transport::Poller poller;
+  const Instant until = process::now() + seconds(60);
+  for (std::uint32_t number = 0; process::now() < until; ++number) {
+    if (socket->refused()) return 3;
+    socket->send(nonsense(number, process::random_id<IncarnationId>()));
+    while (socket->receive()) {
+    }
+    poller.clear();
+    poller.wait(10);
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace fanfold
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "node") == 0) return fanfold::node(argv[2]);
+  if (argc == 6 && std::strcmp(argv[1], "chatter") == 0) return fanfold::chatter(argv[2], argv[3], argv[4], argv[5]);
   if (argc == 2 && std::strcmp(argv[1], "root") == 0) return fanfold::root();
   return 2;
 }
