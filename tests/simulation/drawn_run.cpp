@@ -4,14 +4,18 @@
 
 namespace fanfold::simulation {
 
-SimulatedWorld::Links draw_links(SimulatedWorld& world, bool calm) {
-  if (calm) return {};
-  SimulatedWorld::Links links;
+bool draw_links(SimulatedWorld& world) {
+  if (world.chance(0.5)) {
+    world.session_limits.piece_bytes_max = 64 + world.below(2000);
+    world.session_limits.raw_piece_bytes_max = 64 + world.below(2000);
+  }
+  if (world.chance(0.15)) return true;
+  SimulatedWorld::Links& links = world.links;
   links.loss = 0.0001 * static_cast<double>(world.below(1500));
   links.repeat = 0.0001 * static_cast<double>(world.below(1500));
   links.straggle = 0.0001 * static_cast<double>(world.below(3000));
   links.garbage = 0.002;
-  return links;
+  return false;
 }
 
 DrawnRun draw_run(SimulatedWorld& world, bool calm, RunId run, uint64_t shards_most) {

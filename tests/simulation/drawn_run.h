@@ -10,8 +10,9 @@
 
 namespace fanfold::simulation {
 
-// How likely frames are lost, repeated, delayed, changed. Calm: never.
-[[nodiscard]] SimulatedWorld::Links draw_links(SimulatedWorld& world, bool calm);
+// How likely frames are lost, repeated, delayed, changed, and how small the pieces are that messages travel in. Before
+// any process starts. True: a calm world, in which nothing goes wrong.
+[[nodiscard]] bool draw_links(SimulatedWorld& world);
 
 // A job of at most so many shards; `sources` are what its plan is made of.
 struct DrawnRun {

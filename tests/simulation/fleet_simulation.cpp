@@ -70,13 +70,12 @@ class SimulatedFleet {
 SimulatedFleet::SimulatedFleet(SimulatedWorld& world, PlantedFleetFault fault)
     : world_(world),
       fault_(fault),
-      calm_(world.chance(0.15)),
+      calm_(draw_links(world)),
       slots_(1 + static_cast<uint32_t>(world.below(3))),
       node_memory_bytes_(world.chance(0.5) ? 4096 + world.below(200'000) : uint64_t{1} << 30),
       troubles_left_(calm_ ? 0 : world.below(20)),
       gatherer_kills_left_(calm_ ? 0 : world.below(3)),
       trouble_every_(world.between(milliseconds(50), milliseconds(3000))) {
-  world.links = draw_links(world, calm_);
   root_ = &world.start<SimulatedFleetRoot>(jobs_, limits(), [this] {
     if (++steps_ % kChecksEvery == 0) check();
   });

@@ -21,7 +21,7 @@ SimulatedFleetRoot::SimulatedFleetRoot(SimulatedWorld& world, const SimulatedJob
       stepped_(std::move(stepped)),
       fleet_(limits, "simulated"),
       lived_(kTurnMost * 2),
-      hub_(world.fresh_epoch(), SessionLimits{}) {}
+      hub_(world.fresh_epoch(), world.session_limits) {}
 
 void SimulatedFleetRoot::arrive(ProcessId from, const Frame& frame) {
   for (PeerDelivery& delivery : hub_.receive(std::to_string(from), frame, world().now())) {

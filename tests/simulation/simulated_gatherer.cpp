@@ -14,8 +14,8 @@ SimulatedGatherer::SimulatedGatherer(SimulatedWorld& world, const SimulatedJob& 
       job_(job),
       settings_(std::move(settings)),
       incarnation_(world.fresh_incarnation()),
-      root_(Session::Side::kConnector, Epoch{}, incarnation_, SessionLimits{}, world.now()),
-      hub_(epoch_of(incarnation_), SessionLimits{}),
+      root_(Session::Side::kConnector, Epoch{}, incarnation_, world.session_limits, world.now()),
+      hub_(epoch_of(incarnation_), world.session_limits),
       counted_(job.shards, false) {}
 
 void SimulatedGatherer::start() {

@@ -7,7 +7,8 @@
 namespace fanfold::simulation {
 
 void SimulatedPeer::open() {
-  session_.emplace(Session::Side::kConnector, Epoch{}, world().fresh_incarnation(), SessionLimits{}, world().now());
+  session_.emplace(Session::Side::kConnector, Epoch{}, world().fresh_incarnation(), world().session_limits,
+                   world().now());
   send(hello());
 }
 

@@ -32,7 +32,7 @@ SimulatedWorker::SimulatedWorker(SimulatedWorld& world, const SimulatedJob& job,
       settings_(std::move(settings)),
       incarnation_(world.fresh_incarnation()),
       core_(hello_of(settings_, job.run), limits()),
-      root_(Session::Side::kConnector, Epoch{}, incarnation_, SessionLimits{}, world.now()),
+      root_(Session::Side::kConnector, Epoch{}, incarnation_, world.session_limits, world.now()),
       slots_(settings_.slots) {}
 
 Obituary SimulatedWorker::obituary() const {
@@ -145,8 +145,8 @@ void SimulatedWorker::perform(worker::SendToGatherer& send) {
 
 void SimulatedWorker::perform(worker::ConnectGatherer& connect) {
   gatherer_process_ = std::stoull(connect.gatherer.address);
-  gatherer_.emplace(Session::Side::kConnector, epoch_of(connect.gatherer.incarnation), incarnation_, SessionLimits{},
-                    world().now());
+  gatherer_.emplace(Session::Side::kConnector, epoch_of(connect.gatherer.incarnation), incarnation_,
+                    world().session_limits, world().now());
 }
 
 void SimulatedWorker::perform(worker::SendChunk& send) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/session/session.h"
-
 namespace fanfold::simulation {
 namespace {
 

@@ -17,6 +17,7 @@
 #include "engine/instant.h"
 #include "engine/protocol/bytes.h"
 #include "engine/protocol/identity.h"
+#include "engine/session/session.h"
 
 namespace fanfold::simulation {
 
@@ -130,6 +131,7 @@ class SimulatedWorld {
   void after(ProcessId process, Duration delay, std::function<void()> what);
   void transmit(ProcessId from, ProcessId to, Frame frame);
   Links links;
+  SessionLimits session_limits;
 
   // Until `over` says so, a problem is found, nothing happens any more, or it takes too long: problems all but one.
   void run(const std::function<bool()>& over);

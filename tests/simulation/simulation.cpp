@@ -109,7 +109,7 @@ class SimulatedRun final : public SimulatedProcess {
 
 SimulatedRun::SimulatedRun(SimulatedWorld& world, PlantedFault fault)
     : SimulatedProcess(world),
-      calm_(world.chance(0.15)),
+      calm_(draw_links(world)),
       drawn_(draw_run(world, calm_, RunId{7, 7}, 3000)),
       memory_bytes_(world.chance(0.5) ? 4096 + world.below(60'000) : uint64_t{1} << 30),
       workers_wanted_(1 + static_cast<uint32_t>(world.below(4))),
@@ -120,9 +120,7 @@ SimulatedRun::SimulatedRun(SimulatedWorld& world, PlantedFault fault)
       cancel_(world.chance(0.03)),
       deaf_gatherer_(world.chance(0.4)),
       scheduler_(draw_limits(world), fault),
-      hub_(world.fresh_epoch(), SessionLimits{}) {
-  world.links = draw_links(world, calm_);
-}
+      hub_(world.fresh_epoch(), world.session_limits) {}
 
 void SimulatedRun::start() {
   schedule::RunSubmitted submitted;
