@@ -23,7 +23,7 @@ RUN cmake --preset release -D CMAKE_INSTALL_PREFIX=/usr/local \
 FROM ${BASE}
 ARG MIRROR=
 COPY scripts/use-mirror /tmp/use-mirror
-# Libraries alone; 10001 is no user of any host.
+# Libraries alone; 10001 is no user of any host. /results is for whichever user a container is run as.
 RUN /tmp/use-mirror "${MIRROR}" \
  && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
@@ -31,7 +31,7 @@ RUN /tmp/use-mirror "${MIRROR}" \
       libcpp-httplib0.11 libprometheus-cpp-core1.0 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /tmp/use-mirror /usr/share/doc/* /usr/share/locale/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fanfold \
- && mkdir -p /plugins /results /data && chown fanfold:fanfold /plugins /results
+ && mkdir -p /plugins /results /data && chown fanfold:fanfold /plugins && chmod 1777 /results
 COPY --from=build /usr/local /usr/local
 
 LABEL org.opencontainers.image.title="fanfold" \
