@@ -2,6 +2,8 @@
 its process id. Their own has its own folders, socket and bridge, and what it adds to the machine's packet filter is
 taken out again.
 """
+import contextlib
+import glob
 import json
 import os
 import pathlib
@@ -31,6 +33,11 @@ def answers(host=None):
         return subprocess.run(["docker", "info"], capture_output=True, env=environment, timeout=30).returncode == 0
     except subprocess.TimeoutExpired:
         return False
+
+
+def docker_groups():
+    """The control groups below which an engine puts its containers', in each hierarchy."""
+    return [*glob.glob("/sys/fs/cgroup/docker"), *glob.glob("/sys/fs/cgroup/*/docker")]
 
 
 class PacketFilter:
@@ -79,7 +86,7 @@ class OwnEngine:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="fanfold-engine-"))  # short: sockets lie in it
         bridge = f"fanfold{os.getpid() % 100000}"
         engine = cls({"host": f"unix://{folder}/docker.sock", "folder": str(folder), "data_root": str(data_root),
-                      "bridge": bridge, "rules": PacketFilter().rules,
+                      "bridge": bridge, "rules": PacketFilter().rules, "groups": docker_groups(),
                       "ip_forward": pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()})
         try:
             engine._start(folder, pathlib.Path(data_root))
@@ -144,6 +151,10 @@ class OwnEngine:
                 time.sleep(0.1)
             if self.runs():
                 os.kill(self.record["pid"], signal.SIGKILL)
+        for group in set(docker_groups()) - set(self.record["groups"]):
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):  # of an engine that was killed: its containers may still end
+                    os.rmdir(folder)  # the files of a control group go with it
         subprocess.run(["ip", "link", "delete", self.record["bridge"]], capture_output=True)
         PacketFilter(self.record["rules"]).restore()
         pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text(self.record["ip_forward"])
