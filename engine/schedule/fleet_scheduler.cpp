@@ -278,9 +278,13 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
            quoted(hello.name) + " speaks protocol " + std::to_string(hello.protocol_version) + ", the root speaks " +
                std::to_string(kProtocolVersion) + ". Run the same release on all nodes.",
            actions);
-    actions.push_back(Note{"refused " + quoted(hello.name) + ", which speaks protocol " +
-                           std::to_string(hello.protocol_version) + "; this root speaks " +
-                           std::to_string(kProtocolVersion)});
+    actions.push_back(Note{Severity::kWarning,
+                           "refused " + quoted(hello.name) + ", which speaks protocol " +
+                               std::to_string(hello.protocol_version) + "; this root speaks " +
+                               std::to_string(kProtocolVersion),
+                           {},
+                           hello.name,
+                           from});
     return;
   }
   switch (hello.role) {
@@ -328,8 +332,12 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
       }
       peers_[from] = Peer{Role::kNode, {}, label, {}};
       actions.push_back(SendMessage{from, Welcome{kProtocolVersion, build_}});
-      actions.push_back(Note{"worker " + quoted(label) + " has joined with " + std::to_string(node.hello.slots) +
-                             (node.hello.slots == 1 ? " slot" : " slots")});
+      actions.push_back(Note{Severity::kInfo,
+                             "worker " + quoted(label) + " has joined with " + std::to_string(node.hello.slots) +
+                                 (node.hello.slots == 1 ? " slot" : " slots"),
+                             {},
+                             label,
+                             from});
       for (const RunId id : order_) {
         if (RunEntry* run = find(id); run != nullptr && run->scheduler) start_worker(node, *run, actions);
       }
@@ -367,7 +375,8 @@ void FleetScheduler::node_said(Node& node, const Message& message, Instant now, 
   } else if (std::holds_alternative<NodeLeaving>(message)) {
     if (node.leaving) return;
     node.leaving = true;
-    actions.push_back(Note{"worker " + quoted(node.label) + " is leaving"});
+    actions.push_back(
+        Note{Severity::kInfo, "worker " + quoted(node.label) + " is leaving", {}, node.label, node.incarnation});
   } else if (std::holds_alternative<Goodbye>(message)) {
     const std::string label = node.label;
     const IncarnationId incarnation = node.incarnation;
@@ -387,7 +396,11 @@ void FleetScheduler::lose_node(const std::string& label, const Cause& cause, Ins
   peers_.erase(node.incarnation);
   actions.push_back(FencePeer{node.incarnation});
   actions.push_back(
-      Note{"worker " + quoted(label) + (node.leaving ? std::string(" has left") : " is lost: it " + describe(cause))});
+      Note{node.leaving ? Severity::kInfo : Severity::kWarning,
+           "worker " + quoted(label) + (node.leaving ? std::string(" has left") : " is lost: it " + describe(cause)),
+           {},
+           label,
+           node.incarnation});
   for (const auto& [id, worker] : node.workers) {
     RunEntry* run = find(id);
     if (worker.started && run != nullptr && run->scheduler) feed(*run, NodeLost{label, cause}, now, actions);
@@ -528,8 +541,9 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
   run->specification = std::move(submit.specification);
   run->specification.sources.clear();
   actions.push_back(SendMessage{from, RunAccepted{run->id, RunStage::kQueued}});
-  actions.push_back(
-      Note{"run " + to_text(run->id) + " of job " + quoted(run->job) + " was submitted by " + quoted(run->client)});
+  actions.push_back(Note{
+      Severity::kInfo,
+      "run " + to_text(run->id) + " of job " + quoted(run->job) + " was submitted by " + quoted(run->client), run->id});
   order_.push_back(run->id);
   runs_[run->id] = std::move(run);
 }
@@ -647,7 +661,7 @@ void FleetScheduler::close_run(RunEntry& run, Instant now, Actions& actions) {
   run.ended = now;
   if (run.stage == Stage::kFailed) {
     if (std::exchange(run.has_result, false)) actions.push_back(DropResult{run.id});
-    actions.push_back(Note{"run " + to_text(run.id) + " has failed: " + run.over.sentence});
+    actions.push_back(Note{Severity::kError, "run " + to_text(run.id) + " has failed: " + run.over.sentence, run.id});
   }
 }
 
@@ -664,7 +678,7 @@ void FleetScheduler::fail_run(RunEntry& run, ExitCode code, std::string sentence
   run.plan = Plan{};
   run.specification = RunSpecification{};
   if (std::exchange(run.has_result, false)) actions.push_back(DropResult{run.id});
-  actions.push_back(Note{"run " + to_text(run.id) + " has failed: " + run.over.sentence});
+  actions.push_back(Note{Severity::kError, "run " + to_text(run.id) + " has failed: " + run.over.sentence, run.id});
 }
 
 void FleetScheduler::cancel(RunEntry& run, Cause cause, Instant now, Actions& actions) {
@@ -937,7 +951,7 @@ void FleetScheduler::settle(Instant now, Actions& actions) {
       run.stage = Stage::kDone;
       totals_.runs_done += 1;
       run.ended = now;
-      actions.push_back(Note{"run " + to_text(run.id) + " is done"});
+      actions.push_back(Note{Severity::kInfo, "run " + to_text(run.id) + " is done", run.id});
     }
   }
   for (const RunId id : order_) {

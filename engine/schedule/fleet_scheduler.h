@@ -38,6 +38,7 @@
 #include "engine/instant.h"
 #include "engine/protocol/message.h"
 #include "engine/schedule/root_scheduler.h"
+#include "engine/severity.h"
 
 namespace fanfold::schedule {
 
@@ -111,9 +112,13 @@ struct ReadBatch {
 struct DropResult {
   RunId run;
 };
-// A sentence for the root's operator.
+// A sentence for the root's operator, and what it is about.
 struct Note {
+  Severity severity = Severity::kInfo;
   std::string sentence;
+  RunId run = {};           // empty: of none
+  std::string node = {};    // likewise
+  IncarnationId peer = {};  // likewise
 };
 
 using FleetAction = std::variant<SendMessage, FencePeer, ClosePeer, SendBatch, StartRunGatherer, StopRunGatherer,

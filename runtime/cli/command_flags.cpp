@@ -154,4 +154,13 @@ Status CommandFlags::time(const std::string& flag, Duration& to) const {
   return success();
 }
 
+Status log_options(const CommandFlags& flags, log::Options& options) {
+  options.format = log::Format::kText;
+  if (const std::string format = flags.text("log-format"); !format.empty()) {
+    if (Status parsed = log::parse_format(format, options); !parsed) return parsed;
+  }
+  const std::string level = flags.text("log-level");
+  return level.empty() ? success() : log::parse_level(level, options);
+}
+
 }  // namespace fanfold::cli

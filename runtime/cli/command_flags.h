@@ -14,8 +14,14 @@
 #include "engine/instant.h"
 #include "runtime/cli/engine_flags.h"
 #include "runtime/cli/setting.h"
+#include "runtime/log/log.h"
 
 namespace fanfold::cli {
+
+class CommandFlags;
+
+// --log-format and --log-level.
+Status log_options(const CommandFlags& flags, log::Options& options);
 
 // Of `fanfold root`, and of `fanfold worker`.
 [[nodiscard]] std::span<const EngineFlag> root_flags();

@@ -6,6 +6,7 @@
 
 #include "engine/failure.h"
 #include "runtime/cli/signal_watcher.h"
+#include "runtime/log/log.h"
 
 namespace fanfold::cli {
 
@@ -30,7 +31,9 @@ ExitCode print_version();
 
 // "fanfold: SENTENCE" on standard error.
 ExitCode say(const Failure& failure);
-// The same, unless a signal came: of whatever it brought about it is the reason, and needs no sentence.
+// The same of a node whose log is JSON: as its last record.
+ExitCode say(const Failure& failure, const log::Log& log);
+// The same as the first, unless a signal came: of whatever it brought about it is the reason, and needs no sentence.
 ExitCode say(const Failure& failure, const SignalWatcher& signals);
 
 }  // namespace fanfold::cli

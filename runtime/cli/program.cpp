@@ -42,6 +42,12 @@ ExitCode say(const Failure& failure) {
   return failure.code;
 }
 
+ExitCode say(const Failure& failure, const log::Log& log) {
+  if (log.options().format != log::Format::kJson) return say(failure);
+  log.error(failure.sentence, {{"exit_code", static_cast<std::uint64_t>(failure.code)}});
+  return failure.code;
+}
+
 ExitCode say(const Failure& failure, const SignalWatcher& signals) {
   return signals.cancelled() ? signals.code() : say(failure);
 }

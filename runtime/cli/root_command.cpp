@@ -7,6 +7,7 @@
 #include "runtime/cli/commands.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/plugin/job_finder.h"
+#include "runtime/process/whereabouts.h"
 #include "runtime/root/fleet_root.h"
 
 namespace fanfold::cli {
@@ -24,6 +25,10 @@ constexpr std::array kFlags = {
     EngineFlag{"memory", FlagKind::kSize, "SIZE", "of all gatherers (default: half of what is free)"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
     EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
+    EngineFlag{"log-format", FlagKind::kText, "FORMAT",
+               "of the log on standard error: text (default) or json, a line a record"},
+    EngineFlag{"log-level", FlagKind::kText, "LEVEL",
+               "of the log: debug, info (default), warning or error, and what is above"},
     EngineFlag{"keys", FlagKind::kText, "FOLDER", "root.key, and NAME.pub of all who are admitted"},
     EngineFlag{"insecure", FlagKind::kSwitch, "", "listen beyond this machine in the clear, to anybody"},
 };
@@ -57,6 +62,7 @@ ExitCode root_command(const Words& words) {
   if (!flags) return say(flags.failure());
   if (flags->answered("fanfold root --listen tcp://HOST:PORT [FLAG]...")) return ExitCode::kDone;
   root::FleetRootOptions options;
+  log::Options log_as;
   options.listen = flags->text("listen");
   if (options.listen.empty()) {
     return say({ExitCode::kUsage, "a root needs an address: fanfold root --listen tcp://127.0.0.1:7000"});
@@ -72,7 +78,7 @@ ExitCode root_command(const Words& words) {
   for (const Status& status :
        {parse_ports(flags->text("gather-ports"), options), flags->count("runs-max", kRunsMax, options.runs_max),
         flags->count("workers-max", kWorkersMax, options.workers_max), flags->size("memory", options.memory_bytes),
-        flags->time("result-ttl", options.result_ttl)}) {
+        flags->time("result-ttl", options.result_ttl), log_options(*flags, log_as)}) {
     if (!status) return say(status.failure());
   }
   if (options.memory_bytes == 0) options.memory_bytes = default_memory_budget(machine_memory());
@@ -80,7 +86,8 @@ ExitCode root_command(const Words& words) {
   if (!kernels) return say(kernels.failure());
   options.kernels = std::string(name_of(*kernels));
   options.gatherer_threads = cpu_count();
-  if (Status ended = root::run_fleet_root(options); !ended) return say(ended.failure());
+  const log::Log log(log_as, "root", process::host_name());
+  if (Status ended = root::run_fleet_root(options, log); !ended) return say(ended.failure(), log);
   return ExitCode::kDone;
 }
 

@@ -24,6 +24,10 @@ constexpr std::array kFlags = {
                "what clients call FROM is at TO here; may be repeated, the first that fits is taken"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
     EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
+    EngineFlag{"log-format", FlagKind::kText, "FORMAT",
+               "of the log on standard error: text (default) or json, a line a record"},
+    EngineFlag{"log-level", FlagKind::kText, "LEVEL",
+               "of the log: debug, info (default), warning or error, and what is above"},
     EngineFlag{"keys", FlagKind::kText, "FOLDER", "where its key and root.pub are"},
     EngineFlag{"key-name", FlagKind::kText, "NAME", "which key, where there are several workers'"},
     EngineFlag{"root-timeout", FlagKind::kText, "TIME",
@@ -42,6 +46,7 @@ ExitCode worker_command(const Words& words) {
   if (!flags) return say(flags.failure());
   if (flags->answered("fanfold worker --root tcp://HOST:PORT [FLAG]...")) return ExitCode::kDone;
   worker::AgentConfig config;
+  log::Options log_as;
   config.root = flags->text("root");
   if (config.root.empty()) {
     return say({ExitCode::kUsage, "a worker needs a root: fanfold worker --root tcp://HOST:PORT, or FANFOLD_ROOT"});
@@ -55,7 +60,7 @@ ExitCode worker_command(const Words& words) {
   for (const Status& status :
        {flags->count("slots", static_cast<std::uint32_t>(kSuspectsMax), config.slots),
         flags->size("memory", config.memory_bytes), flags->time("root-timeout", config.root_timeout),
-        flags->time("drain-timeout", config.drain_max)}) {
+        flags->time("drain-timeout", config.drain_max), log_options(*flags, log_as)}) {
     if (!status) return say(status.failure());
   }
   for (const std::string& pair : flags->texts("path-map")) {
@@ -70,7 +75,8 @@ ExitCode worker_command(const Words& words) {
   if (!kernels) return say(kernels.failure());
   config.kernels = std::string(name_of(*kernels));
   config.plugin_folders = plugin_folders(flags->texts("plugin-path"));
-  if (Status ended = worker::run_agent(config); !ended) return say(ended.failure());
+  const log::Log log(log_as, "worker", config.name);
+  if (Status ended = worker::run_agent(config, log); !ended) return say(ended.failure(), log);
   return ExitCode::kDone;
 }
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "engine/protocol/codec.h"
 #include "engine/session/session_hub.h"
 #include "runtime/gatherer/fold_thread.h"
+#include "runtime/log/log.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/role_arguments.h"
@@ -45,8 +45,9 @@ class Gatherer {
  public:
   Gatherer(transport::Connector root, transport::Listener listener, Hello hello, IncarnationId incarnation,
            const FoldOptions& options, std::uint64_t memory_bytes, std::optional<transport::LinkCountsPage> links,
-           int signals)
-      : root_(std::move(root)),
+           int signals, const log::Log& log)
+      : log_(log),
+        root_(std::move(root)),
         listener_(std::move(listener)),
         root_session_(Session::Side::kConnector, {}, incarnation, limits_to_root(links.has_value()), process::now()),
         workers_(epoch_of(incarnation), SessionLimits{}),
@@ -172,9 +173,7 @@ class Gatherer {
     });
     if (!links_) return;  // an embedded run's: nobody else reaches it
     links_->write(reception_.counts());
-    for (const std::string& complaint : reception_.take_complaints()) {
-      std::fprintf(stderr, "fanfold: gatherer: %s\n", complaint.c_str());
-    }
+    for (const std::string& complaint : reception_.take_complaints()) log_.warning(complaint);
   }
 
   void send_frames() {
@@ -183,6 +182,7 @@ class Gatherer {
     for (RoutedFrame& routed : workers_.take_frames(now)) listener_.send(routed.route, std::move(routed.frame));
   }
 
+  const log::Log& log_;
   transport::Connector root_;
   transport::Listener listener_;
   Session root_session_;
@@ -212,6 +212,8 @@ std::string announced_address(const std::string& bound, const std::string& host)
 
 int gatherer_main(int argc, char** argv) {
   const process::RoleArguments arguments(argc, argv);
+  const log::Log log(log::from_word(arguments.text("log")), "gatherer", arguments.text("name"),
+                     {{"run", arguments.text("run")}});
   // Blocked in all threads: they come through the descriptor.
   sigset_t signals;
   sigemptyset(&signals);
@@ -248,7 +250,7 @@ int gatherer_main(int argc, char** argv) {
   for (const Failure* failure :
        {own_keys ? nullptr : &own_keys.failure(), worker_keys ? nullptr : &worker_keys.failure()}) {
     if (failure == nullptr) continue;
-    std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
+    log.error(failure->sentence, {{"exit_code", static_cast<std::uint64_t>(failure->code)}});
     return end(static_cast<int>(failure->code));
   }
   std::optional<transport::Gatekeeper> gatekeeper;
@@ -265,7 +267,7 @@ int gatherer_main(int argc, char** argv) {
     const std::string socket = endpoint.starts_with(kIpc) ? endpoint.substr(kIpc.size()) : "/";
     const bool folder_gone = access(socket.substr(0, socket.rfind('/') + 1).c_str(), F_OK) != 0;
     if (folder_gone || getppid() != parent) return end(0);
-    std::fprintf(stderr, "fanfold: %s\n", failure->sentence.c_str());
+    log.error(failure->sentence, {{"exit_code", static_cast<std::uint64_t>(failure->code)}});
     return end(static_cast<int>(failure->code));
   }
   Hello hello;
@@ -280,9 +282,10 @@ int gatherer_main(int argc, char** argv) {
   if (const std::uint64_t page = arguments.number("links"); page != 0) {
     links.emplace(transport::LinkCountsPage::attach(static_cast<int>(page)));
   }
+  log.debug("bundles are received at " + hello.address, {{"address", hello.address}});
   Gatherer gatherer(std::move(root).value(), std::move(listener).value(), std::move(hello),
                     process::random_id<IncarnationId>(), options, arguments.number("memory"), std::move(links),
-                    signal_descriptor);
+                    signal_descriptor, log);
   const int status = gatherer.run();
   terminated = gatherer.terminated();
   end(status);

@@ -8,13 +8,13 @@
 
 namespace fanfold::plugin {
 
-inline constexpr std::array<std::string_view, 33> kReservedNames = {
+inline constexpr std::array<std::string_view, 34> kReservedNames = {
     // Flags of this version.
     "workers", "slots", "memory", "shard-bytes", "shard-items", "sequential", "format", "output", "limit", "files-from",
     "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth", "config",
     "show-config", "root", "root-timeout", "no-worker-timeout", "run-id", "keys", "key-name",
     // Kept.
-    "path-map", "ship", "help", "version", "verbose", "log", "log-format", "dry-run"};
+    "path-map", "ship", "help", "version", "verbose", "log", "log-format", "log-level", "dry-run"};
 
 [[nodiscard]] constexpr bool is_reserved(std::string_view name) {
   return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end();

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -92,8 +91,9 @@ class FleetRoot {
  public:
   FleetRoot(const FleetRootOptions& options, const schedule::FleetLimits& limits, const HubLimits& hub_limits,
             transport::Listener listener, std::shared_ptr<transport::Admission> admission, transport::TcpEndpoint bound,
-            std::string numeric_host, std::string results_folder, int signals)
+            std::string numeric_host, std::string results_folder, int signals, const log::Log& log)
       : options_(options),
+        log_(log),
         limits_(limits),
         listener_(std::move(listener)),
         admission_(std::move(admission)),
@@ -130,7 +130,8 @@ class FleetRoot {
     Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(address, std::move(answers));
     if (!endpoints) return endpoints.failure();
     endpoints_ = std::move(endpoints).value();
-    std::fprintf(stderr, "fanfold: /healthz, /readyz and /metrics are at http://%s\n", endpoints_->address().c_str());
+    log_.info("/healthz, /readyz and /metrics are at http://" + endpoints_->address(),
+              {{"address", endpoints_->address()}});
     return success();
   }
 
@@ -186,9 +187,17 @@ class FleetRoot {
                    [&](schedule::StoreBatch& batch) { store_.store(std::move(batch)); },
                    [&](schedule::ReadBatch& batch) { store_.read(batch); },
                    [&](schedule::DropResult& drop) { store_.drop(drop.run); },
-                   [&](schedule::Note& note) { std::fprintf(stderr, "fanfold: %s\n", note.sentence.c_str()); },
+                   [&](schedule::Note& note) { tell(note); },
                },
                action);
+  }
+
+  void tell(const schedule::Note& note) const {
+    log::Fields fields;
+    if (!note.run.empty()) fields.push_back({"run", to_text(note.run)});
+    if (!note.node.empty()) fields.push_back({"node", note.node});
+    if (!note.peer.empty()) fields.push_back({"incarnation", to_text(note.peer)});
+    log_.write(note.severity, note.sentence, fields);
   }
 
   void start_gatherer(RunId run, std::uint32_t life) {
@@ -214,6 +223,7 @@ class FleetRoot {
       options.kernels = options_.kernels;
       options.plugin_folders = options_.plugin_folders;
       options.keys_folder = options_.keys_folder;
+      options.log = log_.options();
       Result<GathererProcess> made = GathererProcess::make(std::move(options));
       if (!made) {
         Cause cause;
@@ -243,8 +253,8 @@ class FleetRoot {
       }
       taken += (taken.empty() ? "" : "; ") + reserved.failure().sentence;
       if (ports_complained_.insert(port).second) {
-        std::fprintf(stderr, "fanfold: a port of --gather-ports is left out: %s\n",
-                     reserved.failure().sentence.c_str());
+        log_.warning("a port of --gather-ports is left out: " + reserved.failure().sentence,
+                     {{"port", std::uint64_t{port}}});
       }
     }
     return Failure{ExitCode::kInputOutput, "no port of --gather-ports " + std::to_string(options_.gather_ports->first) +
@@ -288,7 +298,14 @@ class FleetRoot {
     for (auto& [run, gatherer] : gatherers_) {
       const std::uint32_t life = gatherer.process.life();
       std::optional<Cause> cause = gatherer.process.collect();
-      if (cause && !gatherer.stopped) ended_.push_back({run, life, std::move(*cause)});
+      if (cause && !gatherer.stopped) {
+        const bool through = cause->kind == CauseKind::kExit && cause->exit_status == 0;  // it has given its account
+        if (!through) {
+          log_.warning("the gatherer of run " + to_text(run) + " " + describe(*cause),
+                       {{"run", to_text(run)}, {"life", std::uint64_t{life}}});
+        }
+        ended_.push_back({run, life, std::move(*cause)});
+      }
     }
     end_stopped_gatherers(false);
     while (!ended_.empty()) {
@@ -314,17 +331,13 @@ class FleetRoot {
     reception_.receive(process::now(), [this](IncarnationId from, Message message, RawBytes raw) {
       step(schedule::PeerSaid{from, std::move(message), std::move(raw)});
     });
-    for (const std::string& complaint : reception_.take_complaints()) {
-      std::fprintf(stderr, "fanfold: %s\n", complaint.c_str());
-    }
+    for (const std::string& complaint : reception_.take_complaints()) log_.warning(complaint);
   }
 
   // A key that was taken away: whoever came with it is lost, and not heard any more (socket.h).
   void fence_revoked() {
     if (admission_ == nullptr) return;
-    for (const std::string& complaint : admission_->take_complaints()) {
-      std::fprintf(stderr, "fanfold: %s\n", complaint.c_str());
-    }
+    for (const std::string& complaint : admission_->take_complaints()) log_.warning(complaint);
     for (const IncarnationId incarnation : guard_.take_revoked(*admission_)) {
       Cause cause;
       cause.kind = CauseKind::kLostLink;
@@ -362,13 +375,14 @@ class FleetRoot {
         stop_due_ = process::now();
         return;
       }
-      std::fprintf(stderr, "fanfold: the root ends\n");
+      log_.info("the root ends");
       stop_due_ = process::now() + kStopWait;
       step(schedule::RootStopping{});
     }
   }
 
   const FleetRootOptions& options_;
+  const log::Log& log_;
   schedule::FleetLimits limits_;
   transport::Listener listener_;
   std::shared_ptr<transport::Admission> admission_;  // null: without keys
@@ -416,7 +430,7 @@ Status allow_open_files(std::uint32_t workers, std::uint32_t runs) {
 
 }  // namespace
 
-Status run_fleet_root(const FleetRootOptions& options) {
+Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
   Result<transport::TcpEndpoint> listen = transport::parse_tcp(options.listen, "--listen");
   if (!listen) return listen.failure();
   const bool open = !transport::is_loopback(listen->host);
@@ -472,12 +486,13 @@ Status run_fleet_root(const FleetRootOptions& options) {
   HubLimits hub_limits;
   hub_limits.sessions_max = std::size_t{options.workers_max} * (2 + limits.runs_max) + std::size_t{2} * kClientsMax +
                             hub_limits.fenced_sessions_max + 2 * limits.runs_max;
-  std::fprintf(stderr, "fanfold: the root listens at %s%s\n", listen->text().c_str(),
-               *keys  ? ", encrypted, to whom its folder of keys admits"
-               : open ? ", in the clear and without keys: runs, results and who takes part in them"
-                      : "");
+  const char* const how = *keys  ? ", encrypted, to whom its folder of keys admits"
+                          : open ? ", in the clear and without keys: runs, results and who takes part in them"
+                                 : "";
+  log.write(*keys || !open ? Severity::kInfo : Severity::kWarning, "the root listens at " + listen->text() + how,
+            {{"address", listen->text()}});
   FleetRoot root(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr,
-                 *listen, bound->host, results, descriptor);
+                 *listen, bound->host, results, descriptor, log);
   Status served = options.http.empty() ? success() : root.serve(options.http);
   if (served) root.run();
   close(descriptor);

@@ -11,6 +11,7 @@
 
 #include "engine/failure.h"
 #include "engine/instant.h"
+#include "runtime/log/log.h"
 
 namespace fanfold::root {
 
@@ -32,7 +33,7 @@ struct FleetRootOptions {
 };
 
 // Until SIGTERM or SIGINT. Exit 2 for options that do not go together, exit 3 when the address is in use or the
-// results cannot be kept. Blocks the signals for itself; before any other thread exists.
-Status run_fleet_root(const FleetRootOptions& options);
+// results cannot be kept. Blocks the signals for itself; before any other thread exists. Children log as `log` does.
+Status run_fleet_root(const FleetRootOptions& options, const log::Log& log);
 
 }  // namespace fanfold::root

@@ -42,8 +42,8 @@ std::optional<Cause> GathererProcess::start(std::uint32_t life) {
        "threads=" + std::to_string(options_.threads), "kernels=" + options_.kernels,
        "memory=" + std::to_string(options_.memory_bytes), "positions=" + std::to_string(kPositionsInChild),
        "listening=" + std::to_string(options_.listening ? kListeningInChild : 0),
-       "links=" + std::to_string(links_ ? kLinksInChild : 0), "folder=" + options_.folder,
-       "keys=" + options_.keys_folder, "parent=" + std::to_string(getpid())},
+       "links=" + std::to_string(links_ ? kLinksInChild : 0), "log=" + log::to_word(options_.log),
+       "folder=" + options_.folder, "keys=" + options_.keys_folder, "parent=" + std::to_string(getpid())},
       inherited);
   if (!child) {
     Cause cause;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/protocol/message.h"
+#include "runtime/log/log.h"
 #include "runtime/process/child_process.h"
 #include "runtime/root/fold_positions.h"
 #include "runtime/transport/link_counts_page.h"
@@ -28,6 +29,7 @@ struct GathererOptions {
   std::string kernels;
   std::vector<std::string> plugin_folders = {};
   std::string keys_folder = {};  // empty: links without keys
+  log::Options log = {};
 };
 
 class GathererProcess {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,7 +33,7 @@ constexpr Duration kTurnMost = seconds(1);
 
 class Agent {
  public:
-  Agent(const AgentConfig& config, int signals) : config_(config), signals_(signals) {}
+  Agent(const AgentConfig& config, int signals, const log::Log& log) : config_(config), log_(log), signals_(signals) {}
 
   Status run() {
     if (!config_.http.empty()) {
@@ -103,7 +102,8 @@ class Agent {
     Result<std::unique_ptr<http::Endpoints>> endpoints = http::serve_endpoints(config_.http, std::move(answers));
     if (!endpoints) return endpoints.failure();
     endpoints_ = std::move(endpoints).value();
-    std::fprintf(stderr, "fanfold: /healthz, /readyz and /metrics are at http://%s\n", endpoints_->address().c_str());
+    log_.info("/healthz, /readyz and /metrics are at http://" + endpoints_->address(),
+              {{"address", endpoints_->address()}});
     return success();
   }
 
@@ -143,7 +143,7 @@ class Agent {
       ended_ = success();
       return;
     }
-    if (welcome_) std::fprintf(stderr, "fanfold: %s; connecting again\n", why);
+    if (welcome_) log_.warning(std::string(why) + "; connecting again", {{"incarnation", to_text(incarnation_)}});
     stop_all();
     link_.reset();
     if (Status connected = connect(); !connected) ended_ = connected;
@@ -174,8 +174,11 @@ class Agent {
       std::visit(Overloaded{
                      [&](const Welcome&) {
                        if (!std::exchange(welcome_, true)) {
-                         std::fprintf(stderr, "fanfold: worker %s has joined %s with %u slots\n", config_.name.c_str(),
-                                      config_.root.c_str(), config_.slots);
+                         log_.info("worker " + config_.name + " has joined " + config_.root + " with " +
+                                       std::to_string(config_.slots) + " slots",
+                                   {{"root", config_.root},
+                                    {"slots", std::uint64_t{config_.slots}},
+                                    {"incarnation", to_text(incarnation_)}});
                        }
                      },
                      [&](const Refused& refused) {
@@ -215,7 +218,7 @@ class Agent {
         ended_ = success();
         return;
       }
-      std::fprintf(stderr, "fanfold: worker %s is leaving: it ends what it is mapping\n", config_.name.c_str());
+      log_.info("worker " + config_.name + " is leaving: it ends what it is mapping");
       drain_due_ = now + config_.drain_max;
       link_->send(NodeLeaving{});
     }
@@ -233,7 +236,7 @@ class Agent {
          "kernels=" + config_.kernels, "folder=", "parent=" + std::to_string(getpid()), "run=" + to_text(start.run),
          "memory=" + std::to_string(worker_account(start.memory_bytes, config_.slots)),
          "plugins=" + process::joined(config_.plugin_folders), "path-map=" + process::joined(paths),
-         "keys=" + config_.keys.folder, "key-name=" + config_.keys.name});
+         "keys=" + config_.keys.folder, "key-name=" + config_.keys.name, "log=" + log::to_word(log_.options())});
     if (!child) {
       Cause cause;
       cause.kind = CauseKind::kInternal;
@@ -241,6 +244,7 @@ class Agent {
       link_->send(WorkerEnded{start.run, std::move(cause)});
       return;
     }
+    log_.info("this worker takes part in run " + to_text(start.run), {{"run", to_text(start.run)}});
     workers_.emplace(start.run, Worker{start.name, std::move(child).value(), {}});
   }
 
@@ -249,13 +253,18 @@ class Agent {
     if (found == workers_.end() || found->second.stopped) return;
     found->second.child.signal(SIGTERM);
     found->second.stopped = now;
+    log_.info("this worker's part in run " + to_text(run) + " is over", {{"run", to_text(run)}});
   }
 
   void collect(Instant now) {
     for (auto at = workers_.begin(); at != workers_.end();) {
       Worker& worker = at->second;
       const std::optional<Cause> cause = worker.child.ended();
-      if (cause && !worker.stopped) ended_told_ += 1;
+      if (cause && !worker.stopped) {
+        ended_told_ += 1;
+        log_.warning("the worker process of run " + to_text(at->first) + " " + describe(*cause),
+                     {{"run", to_text(at->first)}});
+      }
       if (cause && !worker.stopped && link_) link_->send(WorkerEnded{at->first, *cause});
       const bool gone = cause || (worker.stopped && now >= *worker.stopped + kStopWait);
       at = gone ? workers_.erase(at) : std::next(at);  // which kills what still runs
@@ -279,6 +288,7 @@ class Agent {
   }
 
   const AgentConfig& config_;
+  const log::Log& log_;
   int signals_;
   transport::Context context_;
   transport::Poller poller_;
@@ -302,14 +312,14 @@ class Agent {
 
 }  // namespace
 
-Status run_agent(const AgentConfig& config) {
+Status run_agent(const AgentConfig& config, const log::Log& log) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-  Status status = Agent(config, descriptor).run();
+  Status status = Agent(config, descriptor, log).run();
   close(descriptor);
   return status;
 }

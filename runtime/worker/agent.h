@@ -9,6 +9,7 @@
 
 #include "engine/failure.h"
 #include "engine/instant.h"
+#include "runtime/log/log.h"
 #include "runtime/transport/link_keys.h"
 #include "runtime/worker/reading/input_file.h"
 
@@ -29,7 +30,7 @@ struct AgentConfig {
 };
 
 // Until it is told to leave: done. Exit 5 when the root is not reached, or does not take it. Blocks SIGTERM and SIGINT
-// for itself; before any other thread exists.
-Status run_agent(const AgentConfig& config);
+// for itself; before any other thread exists. Children log as `log` does.
+Status run_agent(const AgentConfig& config, const log::Log& log);
 
 }  // namespace fanfold::worker

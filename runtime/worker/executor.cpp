@@ -5,7 +5,6 @@
 #include <tbb/global_control.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -86,9 +85,10 @@ class OpenWork : public SharedWork {
 
 class Executor {
  public:
-  Executor(const WorkerConfig& config, SlotPage& page, transport::PeerLink root,
+  Executor(const WorkerConfig& config, const log::Log& log, SlotPage& page, transport::PeerLink root,
            std::optional<transport::ConnectorKeys> keys, transport::Context& context, Hello hello)
       : config_(config),
+        log_(log),
         page_(page),
         context_(context),
         keys_(std::move(keys)),
@@ -169,7 +169,7 @@ class Executor {
     if (link) {
       gatherer_.emplace(Gatherer{connect.gatherer.incarnation, std::move(link).value()});
     } else {
-      std::fprintf(stderr, "fanfold: worker %s: %s\n", config_.name.c_str(), link.failure().sentence.c_str());
+      log_.error("worker " + config_.name + ": " + link.failure().sentence);
     }
   }
 
@@ -244,7 +244,7 @@ class Executor {
   void perform(Leave& leaving) {
     if (leaving.begin_anew) leave(ExecutorStatus::kBeginAnew);
     if (leaving.sentence.empty()) leave(ExecutorStatus::kLeft);
-    std::fprintf(stderr, "fanfold: worker %s: %s\n", config_.name.c_str(), leaving.sentence.c_str());
+    log_.error("worker " + config_.name + ": " + leaving.sentence);
     leave(ExecutorStatus::kRefused);
   }
 
@@ -334,6 +334,7 @@ class Executor {
   [[nodiscard]] BundleWorkplace workplace() { return {page_, work_->clocks(), slots_}; }
 
   const WorkerConfig& config_;
+  const log::Log& log_;
   SlotPage& page_;
   transport::Context& context_;
   const std::optional<transport::ConnectorKeys> keys_;
@@ -363,7 +364,7 @@ class Executor {
 
 }  // namespace
 
-void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obituary> obituary) {
+void run_executor(const WorkerConfig& config, const log::Log& log, SlotPage& page, std::optional<Obituary> obituary) {
   install_crash_marks();
   // Slots are this process's threads: what is sorted here is sorted by the slot that asks.
   const tbb::global_control no_more_threads(tbb::global_control::max_allowed_parallelism, 1);
@@ -384,7 +385,7 @@ void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obit
   // Never freed: the process ends by _exit, with slots at work.
   auto* context = new transport::Context;
   const auto cannot = [&](const Failure& failure) {
-    std::fprintf(stderr, "fanfold: worker %s: %s\n", config.name.c_str(), failure.sentence.c_str());
+    log.error("worker " + config.name + ": " + failure.sentence);
     page.set_leaving();
     _exit(static_cast<int>(ExecutorStatus::kRefused));
   };
@@ -393,7 +394,7 @@ void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obit
   auto root = transport::PeerLink::connect(*context, config.root, {}, page.incarnation(), process::now(), *keys);
   if (!root) cannot(root.failure());
   auto* executor =
-      new Executor(config, page, std::move(root).value(), std::move(keys).value(), *context, std::move(hello));
+      new Executor(config, log, page, std::move(root).value(), std::move(keys).value(), *context, std::move(hello));
   executor->run();
 }
 

@@ -11,6 +11,7 @@
 namespace fanfold::worker {
 
 // In a process just forked. Ends it, with an ExecutorStatus.
-[[noreturn]] void run_executor(const WorkerConfig& config, SlotPage& page, std::optional<Obituary> obituary);
+[[noreturn]] void run_executor(const WorkerConfig& config, const log::Log& log, SlotPage& page,
+                               std::optional<Obituary> obituary);
 
 }  // namespace fanfold::worker

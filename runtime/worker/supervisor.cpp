@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <optional>
 
@@ -30,10 +29,16 @@ constexpr Duration kPauseFirst = milliseconds(50);
 constexpr Duration kPauseMost = seconds(2);
 constexpr unsigned kQuickDeathsMax = 20;
 
+log::Log log_of(const WorkerConfig& config) {
+  log::Fields context;
+  if (!config.run.empty()) context.push_back({"run", to_text(config.run)});
+  return {config.log, "worker", config.name, std::move(context)};
+}
+
 class Supervisor {
  public:
   Supervisor(WorkerConfig config, const sigset_t& mask_before)
-      : config_(std::move(config)), page_(config_.slots), mask_before_(mask_before) {}
+      : config_(std::move(config)), log_(log_of(config_)), page_(config_.slots), mask_before_(mask_before) {}
 
   int run() {
     while (true) {
@@ -56,8 +61,8 @@ class Supervisor {
       }
       quick_deaths_ = process::now() - begin < kQuickDeath ? quick_deaths_ + 1 : 0;
       if (quick_deaths_ > kQuickDeathsMax) {
-        std::fprintf(stderr, "fanfold: worker %s ended %u times in a row as soon as it had started; it gives up\n",
-                     config_.name.c_str(), quick_deaths_);
+        log_.error("worker " + config_.name + " ended " + std::to_string(quick_deaths_) +
+                   " times in a row as soon as it had started; it gives up");
         end();
         return static_cast<int>(ExitCode::kNoFleet);
       }
@@ -71,14 +76,13 @@ class Supervisor {
     const pid_t supervisor = getpid();
     pid_ = fork();
     if (pid_ < 0) {
-      std::fprintf(stderr, "fanfold: worker %s cannot start a process: the machine allows no more\n",
-                   config_.name.c_str());
+      log_.error("worker " + config_.name + " cannot start a process: the machine allows no more");
       std::exit(static_cast<int>(ExitCode::kInputOutput));
     }
     if (pid_ != 0) return;
     if (!process::end_with_parent(SIGKILL, supervisor)) _exit(0);
     pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
-    run_executor(config_, page_, std::move(obituary_));
+    run_executor(config_, log_, page_, std::move(obituary_));
   }
 
   // The next signal that is waited for, or none after so long.
@@ -129,6 +133,7 @@ class Supervisor {
   }
 
   WorkerConfig config_;
+  log::Log log_;
   SlotPage page_;
   sigset_t mask_before_;
   pid_t pid_ = -1;
@@ -152,6 +157,7 @@ int worker_main(int argc, char** argv) {
   const std::vector<std::string> paths = process::lines_of(arguments.text("path-map"));
   for (std::size_t at = 0; at + 1 < paths.size(); at += 2) config.path_map.push_back({paths[at], paths[at + 1]});
   config.keys = {arguments.text("keys"), arguments.text("key-name")};
+  config.log = log::from_word(arguments.text("log"));
   config.parent = static_cast<pid_t>(arguments.number("parent"));
   // Taken by sigwaitinfo: blocked from the start, so that none is lost.
   sigset_t taken;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/protocol/identity.h"
+#include "runtime/log/log.h"
 #include "runtime/transport/link_keys.h"
 #include "runtime/worker/reading/input_file.h"
 
@@ -26,6 +27,7 @@ struct WorkerConfig {
   std::vector<std::string> plugin_folders;  // where it looks for a job whose path the root does not say
   std::vector<PathMapping> path_map;        // where it has what clients call otherwise
   transport::KeyPlace keys;
+  log::Options log;  // plain: of an embedded run
   pid_t parent = 0;
 };
 
@@ -37,8 +39,8 @@ enum class ExecutorStatus : int {
 };
 
 // `fanfold internal-worker`: root=ENDPOINT name=NAME slots=N kernels=LEVEL folder=FOLDER parent=PID run=ID
-// memory=BYTES plugins=FOLDERS path-map=PAIRS (joined by line ends) keys=FOLDER key-name=NAME. Ends with its parent, or
-// when the root refuses it.
+// log=WORD memory=BYTES plugins=FOLDERS path-map=PAIRS (joined by line ends) keys=FOLDER key-name=NAME. Ends with its
+// parent, or when the root refuses it.
 int worker_main(int argc, char** argv);
 
 }  // namespace fanfold::worker

@@ -53,7 +53,7 @@ class FleetTest(RunTest):
     def start_root(self, *flags, listen="tcp://127.0.0.1:0", **options):
         root = self.reading(self.start("root", "--listen", listen, "--plugin-path", TEST_JOBS, *flags, **options))
         line = self.says(root, "the root listens at ")
-        self.url = line.split("listens at ")[1].split(",")[0].strip()
+        self.url = re.search(r"listens at (tcp://[^\s,\"]+)", line)[1]
         self.root = root
         return root
 

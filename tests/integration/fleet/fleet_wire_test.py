@@ -25,10 +25,13 @@ class FleetWire(FleetTest):
         self.environment["ASAN_OPTIONS"] += ":quarantine_size_mb=1"
         self.relays = []
         self.held = []
+        self.strangers = []
 
     def tearDown(self):
         for end in [*self.relays, *self.held]:
             end.close()
+        for stranger in self.strangers:
+            stranger.kill()
         super().tearDown()
 
     # ---- the fleet -----------------------------------------------------------------------------
@@ -99,6 +102,7 @@ class FleetWire(FleetTest):
     def stranger(self, *arguments):
         process = subprocess.Popen([STRANGER, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.started.append(process)
+        self.strangers.append(process)
         return process
 
     # ---- without keys --------------------------------------------------------------------------

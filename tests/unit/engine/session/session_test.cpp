@@ -246,7 +246,7 @@ TEST(Session, SendsLargeRawBytesInPiecesAndDeliversThemWhole) {
   }
 }
 
-TEST(Session, IsLostToAPeerWhoseMessageDoesNotEndInTime) {
+TEST(Session, IsLostToAPeerWhoseMessageDoesNotEnd) {
   SessionLimits limits;
   limits.message_bytes_max = 10;
   limits.piece_bytes_max = 5;
