@@ -17,9 +17,9 @@ constexpr std::uint64_t kTopRowsMax = 1'000'000;
 // A writer lets this many rows pile up above twice the limit before it throws the worst away.
 constexpr std::uint64_t kPruneSlack = 1024;
 
-Failure out_of_memory() {
-  return {ExitCode::kJobFailed,
-          "the result rows do not fit the memory budget; raise --memory, or ask for fewer rows with --limit."};
+Failure out_of_memory(std::uint64_t bytes_held) {
+  return {ExitCode::kJobFailed, "the result rows do not fit the memory budget, " + std::to_string(bytes_held >> 20) +
+                                    " MiB of them are held; raise --memory, or ask for fewer rows with --limit."};
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ class RowSink::Writer {
       try {
         return writer->append(*batch);
       } catch (const std::bad_alloc&) {  // no exception crosses the boundary
-        writer->sink_.fail(out_of_memory());
+        writer->sink_.fail(out_of_memory(writer->sink_.bytes_held()));
         return FANFOLD_EXHAUSTED;
       }
     };
@@ -75,7 +75,7 @@ class RowSink::Writer {
       }
       std::byte* stored = kept_.append(row_bytes);
       if (stored == nullptr) {
-        sink_.fail(out_of_memory());
+        sink_.fail(out_of_memory(sink_.bytes_held()));
         return FANFOLD_EXHAUSTED;
       }
       layout.store(batch, row, row_bytes, stored);
@@ -87,7 +87,7 @@ class RowSink::Writer {
       }
       entries_.push_back(entry);
       if (entries_.size() >= 2 * limit_ + kPruneSlack && !prune()) {
-        sink_.fail(out_of_memory());
+        sink_.fail(out_of_memory(sink_.bytes_held()));
         return FANFOLD_EXHAUSTED;
       }
     }
@@ -221,7 +221,7 @@ Result<OrderedRows> RowSink::order() {
     }
   }
   std::optional<RowEntries> entries = RowEntries::allocate(memory_, count);
-  if (!entries) return out_of_memory();
+  if (!entries) return out_of_memory(memory_->bytes_held());
   const std::span<RowEntry> all = entries->span();
   if (has_entries) {
     auto out = all.begin();

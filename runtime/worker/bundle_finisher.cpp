@@ -2,6 +2,7 @@
 // freed while it is warm, by all slots, and only rows travel. With a limit a sink keeps the best of them.
 #include <algorithm>
 #include <deque>
+#include <string>
 #include <utility>
 
 #include "engine/fold/row_sink.h"
@@ -53,9 +54,11 @@ class PartRows {
   }
 
  private:
-  static Failure out_of_memory() {
-    return {ExitCode::kJobFailed,
-            "the result rows do not fit the memory of the worker; raise --memory, or ask for fewer rows with --limit."};
+  [[nodiscard]] Failure out_of_memory() const {
+    return {ExitCode::kJobFailed, "the result rows do not fit the memory of the worker, " +
+                                      std::to_string(account_.bytes() >> 20) + " of " +
+                                      std::to_string(account_.hard_bytes() >> 20) +
+                                      " MiB are taken; raise --memory, or ask for fewer rows with --limit."};
   }
   static std::int32_t emit(void* context, const fanfold_batch* batch) {
     auto& part = *static_cast<PartRows*>(context);
@@ -66,7 +69,7 @@ class PartRows {
       }
       return part.append(*batch) ? FANFOLD_OK : FANFOLD_EXHAUSTED;
     } catch (const std::bad_alloc&) {  // no exception crosses the boundary
-      part.failure_ = out_of_memory();
+      part.failure_ = part.out_of_memory();
       return FANFOLD_EXHAUSTED;
     }
   }
