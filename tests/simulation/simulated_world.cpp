@@ -24,7 +24,10 @@ void SimulatedWorld::end(ProcessId id) {
 }
 
 void SimulatedWorld::pause(ProcessId id, Duration span) {
-  if (SimulatedProcess* process = find(id)) process->paused_until_ = now_ + span;
+  SimulatedProcess* process = find(id);
+  if (process == nullptr) return;
+  // A pause that was begun is not cut short: what waits for its end would come behind what comes later.
+  process->paused_until_ = std::max(process->paused_until_.value_or(now_), now_ + span);
 }
 
 void SimulatedWorld::after(ProcessId process, Duration delay, std::function<void()> what) {
