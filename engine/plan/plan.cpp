@@ -40,7 +40,8 @@ Status check(const Source& source) {
       if (source.size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
         return bad_source(source, "no file is that large");
       if (source.compression > Compression::kZstd) return bad_source(source, "its compression is unknown");
-      if (source.path.empty() || source.path.front() != '/') return bad_source(source, "its path is not absolute");
+      if (!source.shipped_at && (source.path.empty() || source.path.front() != '/'))
+        return bad_source(source, "its path is not absolute");
       return success();
     case SourceKind::kRange:
       if (source.begin > source.end) return bad_source(source, "the range ends before it begins");
@@ -84,7 +85,11 @@ Result<Plan> Plan::make(std::vector<Source> sources, const PlanOptions& options)
                                                std::to_string(kSourcesMost) + " fit one run. Split the list."};
   uint64_t bytes = 0;
   uint64_t items = 0;
-  for (const Source& source : sources) {
+  for (Source& source : sources) {
+    if (options.shipped_from && source.kind != SourceKind::kRange) {
+      source.shipped_at = *options.shipped_from + bytes;
+      source.path.clear();
+    }
     if (Status status = check(source); !status) return status.failure();
     uint64_t& sum = source.kind == SourceKind::kRange ? items : bytes;
     if (__builtin_add_overflow(sum, extent_of(source), &sum)) sum = std::numeric_limits<uint64_t>::max();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct Source {
   int64_t begin = 0;      // ranges only
   int64_t end = 0;
   uint64_t unit = 0;  // bytes or items of a shard; 0: Plan::make chooses
+  // Where its bytes begin among those that the client has sent to the root; nothing: a worker opens `path`.
+  std::optional<uint64_t> shipped_at = {};
   bool operator==(const Source&) const = default;
 };
 
@@ -61,6 +64,8 @@ struct PlanOptions {
   uint64_t shard_bytes = 0;  // 0: the planner chooses
   uint64_t shard_items = 0;  // 0: the planner chooses
   uint32_t slots = 1;        // of all workers
+  // The client sends the files themselves, one after the other, the first at this place: no worker opens them.
+  std::optional<uint64_t> shipped_from = {};
 };
 
 class Plan {

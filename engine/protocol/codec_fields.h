@@ -31,7 +31,8 @@ template <class Self, class Fields>
 void fields_of(Self& self, Fields&& field) {
   using T = std::remove_const_t<Self>;
   if constexpr (std::is_same_v<T, Source>) {
-    field(self.kind, self.compression, self.name, self.path, self.size, self.mtime_ns, self.begin, self.end, self.unit);
+    field(self.kind, self.compression, self.name, self.path, self.size, self.mtime_ns, self.begin, self.end, self.unit,
+          self.shipped_at);
   } else if constexpr (std::is_same_v<T, BundleId>) {
     field(self.incarnation, self.seq);
   } else {

@@ -9,13 +9,14 @@ namespace fanfold {
 
 // Of the messages below. Raised by every change of a message's fields; compared in the handshake, apart
 // from the build's version. The layout of frames and of the first fields of Hello and Refused stay.
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 
-inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;          // raw frame of one chunk
-inline constexpr std::size_t kSmallPartialBytesMax = std::size_t{64} << 10;  // partial inside Ended
-inline constexpr std::size_t kLedgerBytesMax = std::size_t{16} << 10;        // its errors at their bounds, and more
-inline constexpr std::size_t kResultBatchBytesMax = std::size_t{4} << 20;    // raw frame of one batch
-inline constexpr std::size_t kFrameBytesTarget = std::size_t{64} << 10;      // messages coalesce up to here
+inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;           // raw frame of one chunk
+inline constexpr std::size_t kSmallPartialBytesMax = std::size_t{64} << 10;   // partial inside Ended
+inline constexpr std::size_t kLedgerBytesMax = std::size_t{16} << 10;         // its errors at their bounds, and more
+inline constexpr std::size_t kResultBatchBytesMax = std::size_t{4} << 20;     // raw frame of one batch
+inline constexpr std::size_t kShippedBlockBytesMax = std::size_t{256} << 10;  // raw frame of shipped bytes
+inline constexpr std::size_t kFrameBytesTarget = std::size_t{64} << 10;       // messages coalesce up to here
 // One message. Large ones are OpenRun with many sources (root to worker) and manifests.
 inline constexpr std::size_t kMessageBytesMax = std::size_t{256} << 20;
 inline constexpr std::size_t kPieceBytesMax = std::size_t{1} << 20;  // larger ones travel in pieces
@@ -36,6 +37,7 @@ inline constexpr std::size_t kRunRecordsMax = 4096;         // of one Runs
 inline constexpr std::size_t kNodeRecordsMax = 4096;        // of one Nodes
 inline constexpr std::size_t kProcessAccountsMax = 65'536;  // of one RunOver
 inline constexpr uint32_t kChunksInFlightMax = 4;           // of one bundle
+inline constexpr uint32_t kShippedReadsPerSlotMax = 2;      // blocks that a slot has asked for
 inline constexpr uint32_t kChunksPerBundleMax = 1u << 20;   // a terabyte
 inline constexpr uint32_t kLog2PartsMax = 10;
 inline constexpr int kMessageDepthMax = 8;  // nested arrays

@@ -216,6 +216,10 @@ const char* name_of(const Message& message) {
     const char* operator()(const RunProgress&) const { return "RunProgress"; }
     const char* operator()(const RunSchema&) const { return "RunSchema"; }
     const char* operator()(const RunOver&) const { return "RunOver"; }
+    const char* operator()(const ShipBytes&) const { return "ShipBytes"; }
+    const char* operator()(const ShipCredit&) const { return "ShipCredit"; }
+    const char* operator()(const ReadShipped&) const { return "ReadShipped"; }
+    const char* operator()(const ShippedBlock&) const { return "ShippedBlock"; }
   };
   return std::visit(Names{}, message);
 }

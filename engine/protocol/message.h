@@ -6,16 +6,17 @@
 //   root -> anybody            Welcome Refused StartAnew(loose)
 //   worker, gatherer -> root   Failed
 //   root -> worker, gatherer   OpenRun CancelRun CloseRun
-//   root -> worker             Grant Verdicts Flush FlushGranted BundleDone SlotsAllowed
-//   worker -> root             Ended FlushWanted
+//   root -> worker             Grant Verdicts Flush FlushGranted BundleDone SlotsAllowed ShippedBlock(raw frame)
+//   worker -> root             Ended FlushWanted ReadShipped
 //   worker -> gatherer         Hello BundleOffer Chunk(loose, raw frame)
 //   gatherer -> worker         Welcome Refused StartAnew(loose) ChunksWanted
 //   gatherer -> root           RunOpened Staged Folded BundleFailed SmallFolded ResultBatch(raw frame) Finished
 //   root -> gatherer           ForgetWorker FoldBundle RejectBundle FoldSmall Finish ResultCredit
 //   root -> node               StartWorker StopWorker NodeReleased
 //   node -> root               WorkerEnded NodeLeaving
-//   client -> root             Submit Watch ResultCredit CancelWanted ListRuns ListNodes
-//   root -> client             RunAccepted RunRefused RunProgress RunSchema ResultBatch(raw frame) RunOver Runs Nodes
+//   client -> root             Submit ShipBytes(raw frame) Watch ResultCredit CancelWanted ListRuns ListNodes
+//   root -> client             RunAccepted RunRefused ShipCredit RunProgress RunSchema ResultBatch(raw frame) RunOver
+//                              Runs Nodes
 #pragma once
 
 #include <array>
@@ -86,6 +87,10 @@ enum class MessageType : uint8_t {
   kRunProgress = 48,
   kRunSchema = 49,
   kRunOver = 50,
+  kShipBytes = 51,
+  kShipCredit = 52,
+  kReadShipped = 53,
+  kShippedBlock = 54,
 };
 
 // The last value of each enumeration on the wire: a reader refuses what lies beyond.
@@ -834,6 +839,34 @@ struct SlotsAllowed {
   }
 };
 
+// ---- a fleet: what a client has shipped -------------------------------------------------------
+
+// Give the bytes [offset, offset + bytes) of what the run's client has shipped; ShippedBlock answers.
+struct ReadShipped {
+  static constexpr MessageType kType = MessageType::kReadShipped;
+  RunId run = {};
+  uint64_t ticket = 0;  // the asking worker's own; comes back with the answer
+  uint64_t offset = 0;
+  uint64_t bytes = 0;  // 1 to kShippedBlockBytesMax
+  bool operator==(const ReadShipped&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.ticket, self.offset, self.bytes);
+  }
+};
+
+// The bytes are the raw frame behind it.
+struct ShippedBlock {
+  static constexpr MessageType kType = MessageType::kShippedBlock;
+  RunId run = {};
+  uint64_t ticket = 0;
+  bool operator==(const ShippedBlock&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.ticket);
+  }
+};
+
 // ---- a fleet: root and clients ----------------------------------------------------------------
 
 // What is to be run. Two submissions under one id are the same if these fields are.
@@ -847,13 +880,14 @@ struct RunSpecification {
   uint64_t limit = 0;
   uint64_t record_bytes_max = 0;
   bool allow_growth = false;
+  bool ship = false;             // the client sends the files' bytes (ShipBytes); their paths are of no use
   bool attached = false;         // cancelled when its client is gone
   Duration no_workers_max = {};  // without any worker for so long it fails
   bool operator==(const RunSpecification&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.job, self.plugin_hash, self.parameters, self.sources, self.shard_bytes, self.shard_items, self.limit,
-          self.record_bytes_max, self.allow_growth, self.attached, self.no_workers_max);
+          self.record_bytes_max, self.allow_growth, self.ship, self.attached, self.no_workers_max);
   }
 };
 
@@ -866,6 +900,33 @@ struct Submit {
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.run, self.specification);
+  }
+};
+
+// Bytes [offset, offset + size of the raw frame) of what the run's client ships: its files, one after the other in the
+// order of the sources. In order, and only as far as ShipCredit allows.
+struct ShipBytes {
+  static constexpr MessageType kType = MessageType::kShipBytes;
+  RunId run = {};
+  uint64_t offset = 0;
+  bool operator==(const ShipBytes&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.offset);
+  }
+};
+
+// Said to whoever submitted the run last, while it is being received: the root has the bytes [0, received), and those
+// up to `allowed` may be sent. Once it has them all, both are their number.
+struct ShipCredit {
+  static constexpr MessageType kType = MessageType::kShipCredit;
+  RunId run = {};
+  uint64_t received = 0;
+  uint64_t allowed = 0;
+  bool operator==(const ShipCredit&) const = default;
+  template <class Self, class Fields>
+  static void fields(Self& self, Fields&& field) {
+    field(self.run, self.received, self.allowed);
   }
 };
 
@@ -894,9 +955,10 @@ struct CancelWanted {
   }
 };
 
-enum class RunStage : uint8_t { kQueued = 0, kRunning = 1, kDone = 2, kFailed = 3 };
+// kReceiving: its client ships its files.
+enum class RunStage : uint8_t { kQueued = 0, kRunning = 1, kDone = 2, kFailed = 3, kReceiving = 4 };
 template <>
-inline constexpr RunStage kLastOf<RunStage> = RunStage::kFailed;
+inline constexpr RunStage kLastOf<RunStage> = RunStage::kReceiving;
 
 struct RunAccepted {
   static constexpr MessageType kType = MessageType::kRunAccepted;
@@ -1089,7 +1151,7 @@ using Message =
                  BundleDone, FoldSmall, SmallFolded, ForgetWorker, Finish, ResultBatch, ResultCredit, Finished, Failed,
                  CancelRun, CloseRun, Goodbye, StartWorker, StopWorker, WorkerEnded, NodeLeaving, NodeReleased,
                  SlotsAllowed, Submit, Watch, CancelWanted, ListRuns, Runs, ListNodes, Nodes, RunAccepted, RunRefused,
-                 RunProgress, RunSchema, RunOver>;
+                 RunProgress, RunSchema, RunOver, ShipBytes, ShipCredit, ReadShipped, ShippedBlock>;
 
 // Whether a message travels outside a session's sequence.
 template <class T>

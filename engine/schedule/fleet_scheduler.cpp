@@ -7,6 +7,7 @@
 #include "engine/overloaded.h"
 #include "engine/protocol/codec.h"
 #include "engine/quoted.h"
+#include "engine/schedule/ship_ledger.h"
 
 namespace fanfold::schedule {
 namespace {
@@ -101,9 +102,12 @@ struct FleetScheduler::RunEntry {
   uint32_t gatherer_life = 0;
   bool schema_known = false;
   DeliverSchema schema;
-  uint64_t batches_stored = 0;  // of this gatherer
-  bool has_result = false;      // the store knows of it
-  RunOver over;                 // once it has ended
+  uint64_t batches_stored = 0;                // of this gatherer
+  bool has_result = false;                    // the store knows of it
+  RunOver over;                               // once it has ended
+  std::optional<ShipLedger> shipped;          // until it ends, where its client ships its files
+  IncarnationId shipper;                      // the client that submitted it last, while it is received
+  std::optional<Instant> shipper_gone_since;  // likewise
   std::map<IncarnationId, Watcher> watchers;
   std::optional<Instant> unwatched_since;
   std::optional<Instant> progress_due;
@@ -114,6 +118,8 @@ struct FleetScheduler::RunEntry {
   [[nodiscard]] bool has_ended() const { return stage == Stage::kDone || stage == Stage::kFailed; }
   [[nodiscard]] RunStage told_stage() const {
     switch (stage) {
+      case Stage::kReceiving:
+        return RunStage::kReceiving;
       case Stage::kQueued:
         return RunStage::kQueued;
       case Stage::kRunning:
@@ -146,6 +152,9 @@ std::optional<Instant> FleetScheduler::next_deadline() const {
     if (run->unwatched_since && !run->has_ended()) {
       deadline = earlier(deadline, *run->unwatched_since + limits_.client_grace);
     }
+    if (run->shipper_gone_since && !run->has_ended()) {
+      deadline = earlier(deadline, *run->shipper_gone_since + limits_.client_grace);
+    }
     if (run->progress_due && !run->has_ended() && !run->watchers.empty()) {
       deadline = earlier(deadline, run->progress_due);
     }
@@ -164,10 +173,13 @@ FleetCounts FleetScheduler::counts() const {
   counts.slots = slots_of_nodes();
   for (const auto& [incarnation, peer] : peers_) counts.clients += peer.role == Role::kClient ? 1 : 0;
   for (const auto& [id, run] : runs_) {
+    counts.shipped_bytes += run->shipped ? run->shipped->bytes() : 0;
     if (run->has_ended()) {
       counts.results_kept += run->stage == Stage::kDone ? 1 : 0;
     } else {
-      (run->stage == Stage::kQueued ? counts.runs_queued : counts.runs_running) += 1;
+      (run->stage == Stage::kReceiving ? counts.runs_receiving
+       : run->stage == Stage::kQueued  ? counts.runs_queued
+                                       : counts.runs_running) += 1;
     }
   }
   return counts;
@@ -219,6 +231,10 @@ void FleetScheduler::on(PeerSaid said, Instant now, Actions& actions) {
   switch (const Peer peer = found->second; peer.role) {
     case Role::kWorker:
     case Role::kGatherer:
+      if (const auto* wanted = std::get_if<ReadShipped>(&said.message)) {
+        read_shipped(said.from, *wanted, now, actions);
+        return;
+      }
       if (RunEntry* run = find(peer.run); run != nullptr && run->scheduler) feed(*run, std::move(said), now, actions);
       return;
     case Role::kNode:
@@ -227,7 +243,7 @@ void FleetScheduler::on(PeerSaid said, Instant now, Actions& actions) {
       }
       return;
     case Role::kClient:
-      client_said(said.from, std::move(said.message), now, actions);
+      client_said(said.from, std::move(said.message), std::move(said.raw), now, actions);
       return;
   }
 }
@@ -299,7 +315,9 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
         refuse(from, hello, known ? "" : "there is no run " + to_text(hello.run) + " at this root", actions);
         return;
       }
-      peers_[from] = Peer{hello.role, hello.run, {}, {}};
+      Peer peer{hello.role, hello.run};
+      if (hello.role == Role::kWorker) peer.reads_max = uint64_t{hello.slots} * kShippedReadsPerSlotMax;
+      peers_[from] = std::move(peer);
       feed(*run, PeerSaid{from, std::move(hello), {}}, now, actions);
       return;
     }
@@ -330,7 +348,7 @@ void FleetScheduler::greet(IncarnationId from, Hello hello, Instant now, Actions
       for (std::string* text : {&node.hello.host, &node.hello.build, &node.hello.kernels}) {
         *text = text->substr(0, kNameBytesMax);
       }
-      peers_[from] = Peer{Role::kNode, {}, label, {}};
+      peers_[from] = Peer{Role::kNode, {}, label};
       actions.push_back(SendMessage{from, Welcome{kProtocolVersion, build_}});
       actions.push_back(Note{Severity::kInfo,
                              "worker " + quoted(label) + " has joined with " + std::to_string(node.hello.slots) +
@@ -505,9 +523,14 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
                                             " MiB, a root takes " + std::to_string(kSpecificationBytesMax >> 20) +
                                             " MiB; name folders with fewer files, or run it in parts");
   }
-  if (const RunEntry* known = find(submit.run)) {
+  if (RunEntry* known = find(submit.run)) {
     if (known->digest == digest) {
       actions.push_back(SendMessage{from, RunAccepted{submit.run, known->told_stage()}});
+      if (known->stage == Stage::kReceiving) {
+        known->shipper = from;
+        known->shipper_gone_since.reset();
+        known->shipped->begin();
+      }
     } else {
       refuse_run(ExitCode::kUsage, "run " + to_text(submit.run) +
                                        " is known with another job, other parameters or other inputs; submit this "
@@ -523,10 +546,16 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
                                               " runs are waiting at the root, which is as many "
                                               "as it keeps; try again later");
   }
-  Result<Plan> plan =
-      Plan::make(submit.specification.sources,
-                 {submit.specification.shard_bytes, submit.specification.shard_items, std::max(slots_of_nodes(), 1U)});
+  for (Source& source : submit.specification.sources) source.shipped_at.reset();  // the root decides
+  PlanOptions options{submit.specification.shard_bytes, submit.specification.shard_items,
+                      std::max(slots_of_nodes(), 1U)};
+  if (submit.specification.ship) options.shipped_from = 0;
+  Result<Plan> plan = Plan::make(std::move(submit.specification.sources), options);
   if (!plan) return refuse_run(plan.failure().code, plan.failure().sentence);
+  const bool ships = submit.specification.ship && plan->byte_count() > 0;
+  if (const auto failure = ships ? no_room_for(plan->byte_count()) : std::nullopt) {
+    return refuse_run(failure->code, failure->sentence);
+  }
   auto run = std::make_unique<RunEntry>();
   run->id = submit.run;
   run->digest = digest;
@@ -540,13 +569,135 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
   run->plan = std::move(plan).value();
   run->specification = std::move(submit.specification);
   run->specification.sources.clear();
-  actions.push_back(SendMessage{from, RunAccepted{run->id, RunStage::kQueued}});
+  if (ships) {
+    run->stage = Stage::kReceiving;
+    run->shipped.emplace(run->bytes, limits_.ship_window_bytes);
+    run->shipper = from;
+  }
+  actions.push_back(SendMessage{from, RunAccepted{run->id, run->told_stage()}});
   actions.push_back(Note{
       Severity::kInfo,
       "run " + to_text(run->id) + " of job " + quoted(run->job) + " was submitted by " + quoted(run->client), run->id});
   order_.push_back(run->id);
   runs_[run->id] = std::move(run);
 }
+
+// ---- what clients ship ------------------------------------------------------------------------
+
+std::optional<Failure> FleetScheduler::no_room_for(uint64_t bytes) const {
+  if (limits_.ship_bytes_max == 0) {
+    return Failure{ExitCode::kUsage,
+                   "this root takes no shipped files (--ship-bytes-max 0); let its workers read them, without --ship"};
+  }
+  uint64_t taken = 0;
+  std::size_t runs = 0;
+  for (const auto& [id, run] : runs_) {
+    if (!run->shipped) continue;
+    taken += run->shipped->bytes();
+    runs += 1;
+  }
+  if (bytes > limits_.ship_bytes_max) {
+    return Failure{ExitCode::kInputOutput, "the files have " + std::to_string(bytes) + " bytes, this root takes " +
+                                               std::to_string(limits_.ship_bytes_max) +
+                                               " of what clients ship; start it with a larger --ship-bytes-max, or "
+                                               "run the job in parts"};
+  }
+  if (bytes > limits_.ship_bytes_max - taken || runs >= limits_.shipped_max) {
+    return Failure{ExitCode::kInputOutput, "the files have " + std::to_string(bytes) + " bytes, but " +
+                                               std::to_string(taken) + " of the " +
+                                               std::to_string(limits_.ship_bytes_max) +
+                                               " that this root takes of what clients ship are taken by " +
+                                               std::to_string(runs) + " runs; try again when they have ended"};
+  }
+  return std::nullopt;
+}
+
+void FleetScheduler::take_shipped(IncarnationId from, const ShipBytes& told, RawBytes bytes, Instant now,
+                                  Actions& actions) {
+  RunEntry* run = find(told.run);
+  // Of a run that has ended meanwhile, or by a client in whose place another sends.
+  if (run == nullptr || run->stage != Stage::kReceiving || run->shipper != from) return;
+  const uint64_t size = bytes.view.size();
+  ShipLedger::Arrival arrival = run->shipped->arrive(told.offset, size);
+  if (size > kShippedBlockBytesMax) arrival = ShipLedger::Arrival::kBeyond;
+  switch (arrival) {
+    case ShipLedger::Arrival::kLate:
+      return;
+    case ShipLedger::Arrival::kBeyond: {
+      Cause cause;
+      cause.kind = CauseKind::kInternal;
+      cause.message = "shipped more than it was allowed to";
+      on(PeerLost{from, std::move(cause), {}}, now, actions);
+      return;
+    }
+    case ShipLedger::Arrival::kNext:
+      actions.push_back(StoreShipped{told.run, told.offset, std::move(bytes)});
+      return;
+  }
+}
+
+void FleetScheduler::on(const ShippedStored& stored, Instant, Actions& actions) {
+  RunEntry* run = find(stored.run);
+  if (run == nullptr || run->stage != Stage::kReceiving) return;
+  run->shipped->keep(stored.bytes);
+  if (!run->shipped->whole()) return;
+  const uint64_t bytes = run->shipped->bytes();
+  actions.push_back(SendMessage{run->shipper, ShipCredit{run->id, bytes, bytes}});
+  actions.push_back(Note{Severity::kInfo,
+                         "run " + to_text(run->id) + " has all its files: " + std::to_string(bytes) + " bytes",
+                         run->id});
+  run->stage = Stage::kQueued;
+  run->shipper = {};
+  run->shipper_gone_since.reset();
+}
+
+// A few at a time: what they may have on its way is memory of the root.
+void FleetScheduler::give_ship_credit(Actions& actions) {
+  uint32_t sending = 0;
+  for (const RunId id : order_) {
+    RunEntry& run = *runs_.at(id);
+    if (run.stage != Stage::kReceiving || run.shipper_gone_since) continue;
+    if (sending++ == limits_.shippers_max) return;
+    if (const std::optional<ShipLedger::Credit> credit = run.shipped->raise()) {
+      actions.push_back(SendMessage{run.shipper, ShipCredit{run.id, credit->received, credit->allowed}});
+    }
+  }
+}
+
+void FleetScheduler::read_shipped(IncarnationId from, const ReadShipped& wanted, Instant now, Actions& actions) {
+  Peer& peer = peers_.at(from);
+  const RunEntry* run = find(peer.run);
+  if (run == nullptr || !run->scheduler) return;  // it is being stopped
+  const bool there = wanted.run == peer.run && run->shipped && wanted.bytes > 0 &&
+                     wanted.bytes <= kShippedBlockBytesMax && wanted.offset <= run->shipped->bytes() &&
+                     wanted.bytes <= run->shipped->bytes() - wanted.offset;
+  if (!there || peer.reads >= peer.reads_max) {
+    Cause cause;
+    cause.kind = CauseKind::kInternal;
+    cause.message = there ? "asked for too many shipped blocks at once" : "asked for bytes that were not shipped";
+    on(PeerLost{from, std::move(cause), {}}, now, actions);
+    return;
+  }
+  peer.reads += 1;
+  actions.push_back(ReadShippedBlock{wanted.run, from, wanted.ticket, wanted.offset, wanted.bytes});
+}
+
+void FleetScheduler::on(ShippedRead read, Instant, Actions& actions) {
+  const auto reader = peers_.find(read.reader);
+  if (reader == peers_.end()) return;  // lost meanwhile
+  reader->second.reads -= 1;
+  actions.push_back(SendShipped{read.reader, ShippedBlock{read.run, read.ticket}, std::move(read.bytes)});
+}
+
+void FleetScheduler::drop_shipped(RunEntry& run, Actions& actions) {
+  if (!run.shipped) return;
+  run.shipped.reset();
+  run.shipper = {};
+  run.shipper_gone_since.reset();
+  actions.push_back(DropShipped{run.id});
+}
+
+// ---- runs that run ----------------------------------------------------------------------------
 
 void FleetScheduler::start_run(RunEntry& run, Instant now, Actions& actions) {
   run.stage = Stage::kRunning;
@@ -659,13 +810,14 @@ void FleetScheduler::close_run(RunEntry& run, Instant now, Actions& actions) {
     peer = of_run ? peers_.erase(peer) : std::next(peer);
   }
   run.ended = now;
+  drop_shipped(run, actions);
   if (run.stage == Stage::kFailed) {
     if (std::exchange(run.has_result, false)) actions.push_back(DropResult{run.id});
     actions.push_back(Note{Severity::kError, "run " + to_text(run.id) + " has failed: " + run.over.sentence, run.id});
   }
 }
 
-// Ends a run that is not being scheduled: queued, or its rows being stored.
+// Ends a run that is not being scheduled: received, queued, or its rows being stored.
 void FleetScheduler::fail_run(RunEntry& run, ExitCode code, std::string sentence, Instant now, Actions& actions) {
   run.stage = Stage::kFailed;
   totals_.runs_failed += 1;
@@ -677,6 +829,7 @@ void FleetScheduler::fail_run(RunEntry& run, ExitCode code, std::string sentence
   run.ended = now;
   run.plan = Plan{};
   run.specification = RunSpecification{};
+  drop_shipped(run, actions);
   if (std::exchange(run.has_result, false)) actions.push_back(DropResult{run.id});
   actions.push_back(Note{Severity::kError, "run " + to_text(run.id) + " has failed: " + run.over.sentence, run.id});
 }
@@ -706,7 +859,7 @@ void FleetScheduler::on(const BatchStored& stored, Instant now, Actions& actions
   if (run->scheduler) feed(*run, ResultConsumed{run->batches_stored}, now, actions);
 }
 
-void FleetScheduler::on(ResultNotStored failed, Instant now, Actions& actions) {
+void FleetScheduler::on(StoreFailed failed, Instant now, Actions& actions) {
   RunEntry* run = find(failed.run);
   if (run == nullptr || run->stage == Stage::kFailed) return;
   if (run->scheduler && run->stage == Stage::kRunning) {
@@ -747,7 +900,7 @@ void FleetScheduler::expire(RunId run, Actions& actions) {
 
 // ---- clients ----------------------------------------------------------------------------------
 
-void FleetScheduler::client_said(IncarnationId from, Message message, Instant now, Actions& actions) {
+void FleetScheduler::client_said(IncarnationId from, Message message, RawBytes raw, Instant now, Actions& actions) {
   const auto unknown = [&](RunId id) {
     const bool expired = expired_.contains(id);
     actions.push_back(SendMessage{
@@ -759,6 +912,8 @@ void FleetScheduler::client_said(IncarnationId from, Message message, Instant no
   };
   if (auto* submitted = std::get_if<Submit>(&message)) {
     submit(from, std::move(*submitted), now, actions);
+  } else if (const auto* shipped = std::get_if<ShipBytes>(&message)) {
+    take_shipped(from, *shipped, std::move(raw), now, actions);
   } else if (const auto* watched = std::get_if<Watch>(&message)) {
     find(watched->run) != nullptr ? watch(from, *watched, now, actions) : unknown(watched->run);
   } else if (const auto* credit = std::get_if<ResultCredit>(&message)) {
@@ -814,6 +969,7 @@ void FleetScheduler::lose_client(IncarnationId client, Instant now) {
     if (run->watchers.erase(client) > 0 && run->attached && run->watchers.empty() && !run->has_ended()) {
       run->unwatched_since = now;
     }
+    if (run->stage == Stage::kReceiving && run->shipper == client) run->shipper_gone_since = now;
   }
 }
 
@@ -874,7 +1030,8 @@ RunProgress FleetScheduler::progress_of(const RunEntry& run) const {
   for (const RunId id : order_) {
     if (id == run.id) break;
     const RunEntry& other = *runs_.at(id);
-    told.runs_ahead += other.has_ended() ? 0 : 1;
+    // One that is received takes its turn when it is whole.
+    told.runs_ahead += other.has_ended() || other.stage == Stage::kReceiving ? 0 : 1;
   }
   return told;
 }
@@ -942,6 +1099,12 @@ void FleetScheduler::settle(Instant now, Actions& actions) {
       run.unwatched_since.reset();
       cancel(run, cancelled(0, "the run was cancelled: its client is gone"), now, actions);
     }
+    if (run.shipper_gone_since && !run.has_ended() && now >= *run.shipper_gone_since + limits_.client_grace) {
+      const std::string came = std::to_string(run.shipped->kept()) + " of " + std::to_string(run.shipped->bytes());
+      cancel(run,
+             cancelled(0, "the run was cancelled: its client is gone and has sent " + came + " bytes of its files"),
+             now, actions);
+    }
   }
   release_nodes(now, actions);
   for (const RunId id : order_) {
@@ -958,6 +1121,7 @@ void FleetScheduler::settle(Instant now, Actions& actions) {
     RunEntry& run = *runs_.at(id);
     if (run.stage == Stage::kQueued && !stopping_ && running() < limits_.runs_max) start_run(run, now, actions);
   }
+  give_ship_credit(actions);
   divide_slots(now, actions);
   std::vector<RunId> ended;  // first come
   std::vector<RunId> expiring;

@@ -7,20 +7,29 @@
 // A run
 //   stage     event                                    next     actions
 //   -         Submit                                   queued   RunAccepted; or RunRefused: a bad plan, an id in use
+//   -         Submit of a run whose files are shipped  receiving  RunAccepted; or RunRefused: more than may be kept
+//   receiving ShipBytes, the next ones                 same     StoreShipped
+//   receiving ShippedStored                            same     ShipCredit, a window ahead of what is stored
+//                                                 or   queued   ShipCredit: all of them are here
+//   receiving the client that ships is lost, and no other has submitted the run within client_grace
+//                                                      failed   as CancelWanted
 //   queued    fewer than runs_max run                  running  StartWorker to every node, StartRunGatherer
-//   queued    CancelWanted                             failed   RunOver
+//   receiving, queued  CancelWanted                    failed   RunOver
 //   running   what its RootScheduler does              running  the same; StoreBatch for its rows
 //   running   its RootScheduler has ended it           failed   StopWorker, StopRunGatherer; DropResult, RunOver
 //                                                 or   storing
 //   storing   BatchStored, the last one                done     batches to who watches, RunOver behind the last
-//   queued, running   ResultNotStored                  failed
-//   queued, running   attached, unwatched for client_grace  ...  as CancelWanted
+//   receiving, queued, running   StoreFailed           failed
+//   any but the last  ends: what was shipped for it    same     DropShipped
+//   receiving, queued, running   attached, unwatched for client_grace  ...  as CancelWanted
 //   done, failed      result_ttl after its end         expired  DropResult; its id is remembered
 //
 // A node
 //   joins     Hello                                    StartWorker for every run that runs
 //   leaves    NodeLeaving: no share of any run; StopWorker for each run of which it holds nothing; then NodeReleased
 //   is lost   silent: its workers are lost with it
+// A worker's ReadShipped becomes ReadShippedBlock, and the bytes that answer it ShippedBlock; asking for more at once
+// than its slots may, or for what was never shipped, is a protocol error.
 // Slots of a node are divided among the runs that run: equally, what is left over going round; a run without pending
 // shards keeps what its leases need and no more. Shares are told to workers by their RootScheduler (ShareSet).
 #pragma once
@@ -56,10 +65,22 @@ struct BatchStored {
   uint32_t life = 1;
   uint64_t index = 0;
 };
-// The rows of the run cannot be kept, or not be read back; `sentence` says why.
-struct ResultNotStored {
+// What the root keeps of the run, rows or shipped bytes, cannot be written or not be read back; `sentence` says why.
+struct StoreFailed {
   RunId run;
   std::string sentence;
+};
+// The first `bytes` of what the run's client ships are stored.
+struct ShippedStored {
+  RunId run;
+  uint64_t bytes = 0;
+};
+// What ReadShippedBlock asked for.
+struct ShippedRead {
+  RunId run;
+  IncarnationId reader;
+  uint64_t ticket = 0;
+  RawBytes bytes;
 };
 // What ReadBatch asked for.
 struct BatchRead {
@@ -72,8 +93,8 @@ struct BatchRead {
 // The root is to end: every run is over.
 struct RootStopping {};
 
-using FleetEvent =
-    std::variant<PeerSaid, PeerLost, RunGathererEnded, BatchStored, ResultNotStored, BatchRead, RootStopping, Tick>;
+using FleetEvent = std::variant<PeerSaid, PeerLost, RunGathererEnded, BatchStored, StoreFailed, BatchRead,
+                                ShippedStored, ShippedRead, RootStopping, Tick>;
 
 // ---- actions: SendMessage and FencePeer of root_scheduler.h, and ------------------------------------
 
@@ -96,7 +117,7 @@ struct StartRunGatherer {
 struct StopRunGatherer {
   RunId run;
 };
-// Keep the rows; index 0 begins anew. BatchStored or ResultNotStored answers.
+// Keep the rows; index 0 begins anew. BatchStored or StoreFailed answers.
 struct StoreBatch {
   RunId run;
   uint32_t life = 1;
@@ -112,6 +133,29 @@ struct ReadBatch {
 struct DropResult {
   RunId run;
 };
+// Keep what was shipped for the run, behind what is kept. ShippedStored or StoreFailed answers.
+struct StoreShipped {
+  RunId run;
+  uint64_t offset = 0;
+  RawBytes bytes;
+};
+// ShippedRead or StoreFailed answers.
+struct ReadShippedBlock {
+  RunId run;
+  IncarnationId reader;
+  uint64_t ticket = 0;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+// A message with shipped bytes behind it.
+struct SendShipped {
+  IncarnationId to;
+  ShippedBlock block;
+  RawBytes bytes;
+};
+struct DropShipped {
+  RunId run;
+};
 // A sentence for the root's operator, and what it is about.
 struct Note {
   Severity severity = Severity::kInfo;
@@ -121,8 +165,9 @@ struct Note {
   IncarnationId peer = {};  // likewise
 };
 
-using FleetAction = std::variant<SendMessage, FencePeer, ClosePeer, SendBatch, StartRunGatherer, StopRunGatherer,
-                                 StoreBatch, ReadBatch, DropResult, Note>;
+using FleetAction =
+    std::variant<SendMessage, FencePeer, ClosePeer, SendBatch, StartRunGatherer, StopRunGatherer, StoreBatch, ReadBatch,
+                 DropResult, StoreShipped, ReadShippedBlock, SendShipped, DropShipped, Note>;
 
 struct FleetLimits {
   uint32_t runs_max = 4;  // at once; memory of nodes and gatherers is divided by it
@@ -136,7 +181,11 @@ struct FleetLimits {
   Duration client_grace = seconds(5);  // an attached run goes on unwatched for so long
   Duration share_turn = seconds(1);    // slots left over go to the next run after this
   Duration progress_every = milliseconds(200);
-  uint64_t gatherer_memory_bytes = 0;  // of each run
+  uint64_t gatherer_memory_bytes = 0;              // of each run
+  uint64_t ship_bytes_max = 0;                     // of all runs together, on disk; 0: clients ship nothing
+  std::size_t shipped_max = 64;                    // runs of which something is kept
+  uint32_t shippers_max = 4;                       // clients that send at once; more wait
+  uint64_t ship_window_bytes = uint64_t{4} << 20;  // from each on its way, or not yet on disk
   uint64_t record_bytes_max = uint64_t{64} << 20;
   Limits run;  // of each run's scheduler; slots_expected and no_workers_max are set by it
 };
@@ -146,9 +195,11 @@ struct FleetCounts {
   uint32_t nodes = 0;
   uint32_t slots = 0;
   uint32_t clients = 0;
+  uint32_t runs_receiving = 0;
   uint32_t runs_queued = 0;
   uint32_t runs_running = 0;
   uint32_t results_kept = 0;
+  uint64_t shipped_bytes = 0;  // set aside for what clients ship
   uint64_t nodes_lost = 0;
   uint64_t refused_version = 0;   // peers of another protocol
   uint64_t refused_capacity = 0;  // more than nodes_max or clients_max
@@ -181,7 +232,7 @@ class FleetScheduler {
 
  private:
   using Actions = std::vector<FleetAction>;
-  enum class Stage : uint8_t { kQueued, kRunning, kStoring, kDone, kFailed };
+  enum class Stage : uint8_t { kReceiving, kQueued, kRunning, kStoring, kDone, kFailed };
   struct Watcher {
     uint64_t next = 0;     // batch to be read
     uint64_t sent = 0;     // batches [from, sent) were
@@ -210,26 +261,35 @@ class FleetScheduler {
     RunId run = {};          // of a worker or gatherer
     std::string label = {};  // of a node
     std::string name = {};   // of a client
+    uint64_t reads = 0;      // of shipped bytes, asked for and not answered
+    uint64_t reads_max = 0;
   };
 
   void on(PeerSaid said, Instant now, Actions& actions);
   void on(PeerLost lost, Instant now, Actions& actions);
   void on(RunGathererEnded ended, Instant now, Actions& actions);
   void on(const BatchStored& stored, Instant now, Actions& actions);
-  void on(ResultNotStored failed, Instant now, Actions& actions);
+  void on(StoreFailed failed, Instant now, Actions& actions);
   void on(BatchRead read, Instant now, Actions& actions);
+  void on(const ShippedStored& stored, Instant now, Actions& actions);
+  void on(ShippedRead read, Instant now, Actions& actions);
   void on(RootStopping, Instant now, Actions& actions);
   void on(Tick, Instant, Actions&) {}
 
   void greet(IncarnationId from, Hello hello, Instant now, Actions& actions);
   void refuse(IncarnationId from, const Hello& hello, std::string sentence, Actions& actions);
   void node_said(Node& node, const Message& message, Instant now, Actions& actions);
-  void client_said(IncarnationId from, Message message, Instant now, Actions& actions);
+  void client_said(IncarnationId from, Message message, RawBytes raw, Instant now, Actions& actions);
   void lose_node(const std::string& label, const Cause& cause, Instant now, Actions& actions);
   void lose_client(IncarnationId client, Instant now);
 
   void submit(IncarnationId from, Submit submit, Instant now, Actions& actions);
   void watch(IncarnationId from, const Watch& watch, Instant now, Actions& actions);
+  void take_shipped(IncarnationId from, const ShipBytes& told, RawBytes bytes, Instant now, Actions& actions);
+  void read_shipped(IncarnationId from, const ReadShipped& wanted, Instant now, Actions& actions);
+  void drop_shipped(RunEntry& run, Actions& actions);
+  // Why a run that ships so many bytes is not taken; nothing where it is.
+  [[nodiscard]] std::optional<Failure> no_room_for(uint64_t bytes) const;
   void cancel(RunEntry& run, Cause cause, Instant now, Actions& actions);
   void start_run(RunEntry& run, Instant now, Actions& actions);
   void start_worker(Node& node, RunEntry& run, Actions& actions);
@@ -242,6 +302,7 @@ class FleetScheduler {
 
   // After every event.
   void settle(Instant now, Actions& actions);
+  void give_ship_credit(Actions& actions);
   void divide_slots(Instant now, Actions& actions);
   void release_nodes(Instant now, Actions& actions);
   void serve(RunEntry& run, Instant now, Actions& actions);

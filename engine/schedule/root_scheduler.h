@@ -213,6 +213,8 @@ struct Progress {
   uint32_t slots = 0;
   bool waiting = false;     // at a fleet's root: for workers, or for its turn
   uint32_t runs_ahead = 0;  // until its turn comes
+  bool shipping = false;    // to a fleet's root: the files are being sent
+  uint64_t bytes_shipped = 0;
 };
 
 class RootScheduler {

@@ -71,6 +71,16 @@ void Session::send_loose(Bytes message, RawBytes raw) {
   if (state_ != State::kLost) loose_.push_back({std::move(message), std::move(raw)});
 }
 
+void Session::stop_sending() {
+  kept_.clear();
+  loose_.clear();
+  kept_bytes_ = 0;
+  in_flight_bytes_ = 0;
+  resend_at_.reset();
+  // What it acknowledges yet is of what is gone.
+  first_kept_seq_ = next_seq_ = sent_seq_max_ + 1;
+}
+
 void Session::lose(std::string because) {
   if (state_ == State::kLost) return;
   state_ = State::kLost;

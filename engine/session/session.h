@@ -98,6 +98,9 @@ class Session {
   // Outside the sequence: sent once, perhaps lost or repeated.
   void send_loose(Bytes message, RawBytes raw = {});
 
+  // Nothing more is owed to the peer: what was queued or is in flight is let go. It may go on speaking.
+  void stop_sending();
+
   // What the frame delivers, in order. `head` came from decode_frame; its views are copied.
   [[nodiscard]] std::vector<Delivery> receive(const FrameHead& head, const RawBytes& raw, Instant now);
 

@@ -90,6 +90,7 @@ void SessionHub::fence(IncarnationId incarnation) {
   const auto found = sessions_.find(incarnation);
   if (found == sessions_.end() || found->second.fenced) return;
   found->second.fenced = true;
+  found->second.session.stop_sending();  // its bytes may be many
   fenced_order_.push_back(incarnation);
   if (fenced_order_.size() > limits_.fenced_sessions_max) close(fenced_order_.front());
 }

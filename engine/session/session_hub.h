@@ -55,7 +55,7 @@ class SessionHub {
   // Unknown incarnations are ignored: the peer is gone.
   void send(IncarnationId to, Bytes message, RawBytes raw = {});
   void send_loose(IncarnationId to, Bytes message, RawBytes raw = {});
-  // Its frames are answered StartAnew from now on.
+  // Its frames are answered StartAnew from now on; what was under way to it is let go.
   void fence(IncarnationId incarnation);
   // Forgets a session, after a Goodbye.
   void close(IncarnationId incarnation);

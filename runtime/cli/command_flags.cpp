@@ -137,11 +137,11 @@ Status CommandFlags::count(const std::string& flag, std::uint32_t most, std::uin
   return success();
 }
 
-Status CommandFlags::size(const std::string& flag, std::uint64_t& to) const {
+Status CommandFlags::size(const std::string& flag, std::uint64_t& to, std::uint64_t least) const {
   if (!on(flag)) return success();
   const Result<std::uint64_t> value = parse_size(text(flag), "--" + flag);
   if (!value) return value.failure();
-  if (*value == 0) return usage("--" + flag + " must be at least 1 byte");
+  if (*value < least) return usage("--" + flag + " must be at least 1 byte");
   to = *value;
   return success();
 }

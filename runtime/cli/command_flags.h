@@ -41,7 +41,7 @@ class CommandFlags {
   [[nodiscard]] std::string text(const std::string& flag) const;  // empty where not given
   [[nodiscard]] std::vector<std::string> texts(const std::string& flag) const;
   Status count(const std::string& flag, std::uint32_t most, std::uint32_t& to) const;
-  Status size(const std::string& flag, std::uint64_t& to) const;
+  Status size(const std::string& flag, std::uint64_t& to, std::uint64_t least = 1) const;
   Status time(const std::string& flag, Duration& to) const;
 
  private:

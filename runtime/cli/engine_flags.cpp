@@ -41,6 +41,7 @@ constexpr std::array kFlags = {
                "a run at a root fails without any worker for so long (default 30s)"},
     EngineFlag{"run-id", FlagKind::kText, "ID",
                "of a run at a root, 32 hexadecimal digits: submitted once (default: a fresh one)"},
+    EngineFlag{"ship", FlagKind::kSwitch, "", "send the files to the root: its workers need not have them"},
     EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
 };
 

@@ -23,6 +23,8 @@ const char* name_of(RunStage stage) {
       return "done";
     case RunStage::kFailed:
       return "failed";
+    case RunStage::kReceiving:
+      return "receiving";
   }
   return "failed";
 }
@@ -66,14 +68,14 @@ ExitCode ps_command(const Words& words) {
     std::fputs(json_of(*runs).c_str(), stdout);
     return ExitCode::kDone;
   }
-  std::printf("%-32s  %-16s  %-7s  %9s  %5s  %10s  %s\n", "run", "job", "stage", "folded", "slots", "age", "client");
+  std::printf("%-32s  %-16s  %-9s  %9s  %5s  %10s  %s\n", "run", "job", "stage", "folded", "slots", "age", "client");
   for (const RunRecord& run : runs->runs) {
     char folded[32] = "-";
     if (run.shards != 0) {
       std::snprintf(folded, sizeof folded, "%.0f %%",
                     100.0 * static_cast<double>(run.shards_folded) / static_cast<double>(run.shards));
     }
-    std::printf("%-32s  %-16s  %-7s  %9s  %5u  %10s  %s\n", to_text(run.run).c_str(), printable(run.job).c_str(),
+    std::printf("%-32s  %-16s  %-9s  %9s  %5u  %10s  %s\n", to_text(run.run).c_str(), printable(run.job).c_str(),
                 name_of(run.stage), folded, run.slots, human_seconds(run.age.seconds()).c_str(),
                 printable(run.client).c_str());
     if (!run.sentence.empty()) std::printf("    %s\n", printable(run.sentence).c_str());

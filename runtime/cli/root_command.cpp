@@ -22,6 +22,8 @@ constexpr std::array kFlags = {
     EngineFlag{"workers-max", FlagKind::kCount, "N", "workers at most (default 64)"},
     EngineFlag{"results", FlagKind::kText, "FOLDER", "where results are kept (default: TMPDIR)"},
     EngineFlag{"result-ttl", FlagKind::kText, "TIME", "how long a result is kept, fetched or not (default 1h)"},
+    EngineFlag{"ship-bytes-max", FlagKind::kSize, "SIZE",
+               "of files that clients ship, kept there until their runs end; 0: none (default: half of what is free)"},
     EngineFlag{"memory", FlagKind::kSize, "SIZE", "of all gatherers (default: half of what is free)"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
     EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
@@ -80,6 +82,11 @@ ExitCode root_command(const Words& words) {
         flags->count("workers-max", kWorkersMax, options.workers_max), flags->size("memory", options.memory_bytes),
         flags->time("result-ttl", options.result_ttl), log_options(*flags, log_as)}) {
     if (!status) return say(status.failure());
+  }
+  if (flags->on("ship-bytes-max")) {
+    if (Status status = flags->size("ship-bytes-max", options.ship_bytes_max.emplace(), 0); !status) {
+      return say(status.failure());
+    }
   }
   if (options.memory_bytes == 0) options.memory_bytes = default_memory_budget(machine_memory());
   const Result<KernelLevel> kernels = choose_kernels();

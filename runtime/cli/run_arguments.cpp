@@ -267,6 +267,10 @@ Status fill_request(const Given& given, const std::vector<std::string>& words, c
   request.sequential = given.on("sequential");
   request.quiet = given.on("quiet");
   request.allow_growth = given.on("allow-growth");
+  request.ship = given.on("ship");
+  if (request.ship && request.root.empty() && written("ship") == "--ship") {
+    return usage("--ship sends files to a root; say to which with --root tcp://HOST:PORT, or leave it out");
+  }
   request.inputs = given.inputs;
   if (!request.format.empty() && request.format != "table" && request.format != "csv" && request.format != "json" &&
       request.format != "jsonl") {

@@ -253,8 +253,7 @@ class Run {
                                       : "waiting for a worker to join " + request_.root + ", for at most " +
                                             human_seconds(request_.no_worker_timeout.seconds()) + "\n");
     }
-    progress_.update({now.shards_awarded, now.shards, now.bytes_awarded, now.bytes, now.finishing}, process::now(),
-                     StandardError::columns());
+    progress_.update(reading_of(now), process::now(), StandardError::columns());
   }
 
   ExitCode end_early(const Failure& failure) {
@@ -274,6 +273,17 @@ class Run {
 };
 
 }  // namespace
+
+ProgressReading reading_of(const schedule::Progress& progress) {
+  ProgressReading reading;
+  reading.shards_done = progress.shards_awarded;
+  reading.shards = progress.shards;
+  reading.bytes_done = progress.shipping ? progress.bytes_shipped : progress.bytes_awarded;
+  reading.bytes = progress.bytes;
+  reading.finishing = progress.finishing;
+  reading.shipping = progress.shipping;
+  return reading;
+}
 
 ExitCode show_run(const RunRequest& request, SignalWatcher& signals, const StartSession& start) {
   return Run(request, signals).perform(start);

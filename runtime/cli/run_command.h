@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/failure.h"
+#include "runtime/cli/report/progress_bar.h"
 #include "runtime/cli/run_arguments.h"
 #include "runtime/cli/signal_watcher.h"
 #include "runtime/client/run_session.h"
@@ -16,6 +17,9 @@ using StartSession = std::function<Result<std::unique_ptr<RunSession>>()>;
 
 // Rows to the request's output, progress and summary to standard error. The exit code.
 ExitCode show_run(const RunRequest& request, SignalWatcher& signals, const StartSession& start);
+
+// What a progress bar shows of a run.
+[[nodiscard]] ProgressReading reading_of(const schedule::Progress& progress);
 
 [[nodiscard]] JobSource job_source(const Stopped& stopped);
 // `fanfold COMMAND --help`, with the job's own parameters where one is named.

@@ -1,10 +1,14 @@
 // submit_command.cpp: `fanfold submit`: the command line of `run`, for a root that goes on without this program. Prints
 // the run's id.
 #include <cstdio>
+#include <cstdlib>
 
 #include "runtime/cli/commands.h"
+#include "runtime/cli/report/progress_bar.h"
+#include "runtime/cli/report/standard_error.h"
 #include "runtime/cli/run_command.h"
 #include "runtime/client/fleet_run.h"
+#include "runtime/process/clock.h"
 
 namespace fanfold::cli {
 
@@ -29,7 +33,13 @@ ExitCode submit_command(const Words& words) {
                                                         "fetches what was submitted"});
     }
   }
-  const Result<RunId> run = submit_fleet_run(request, signals.stopped());
+  StandardError standard_error;
+  ProgressBar bar(standard_error, progress_style(request.quiet, StandardError::is_terminal(), std::getenv("TERM")),
+                  process::now());
+  const Result<RunId> run = submit_fleet_run(request, signals.stopped(), [&](const schedule::Progress& progress) {
+    bar.update(reading_of(progress), process::now(), StandardError::columns());
+  });
+  bar.clear();
   if (!run) return say(run.failure(), signals);
   std::printf("%s\n", to_text(*run).c_str());
   return ExitCode::kDone;

@@ -10,6 +10,7 @@
 #include "engine/quoted.h"
 #include "runtime/client/machine/machine.h"
 #include "runtime/client/root_client.h"
+#include "runtime/client/shipment.h"
 #include "runtime/plugin/content_hash.h"
 #include "runtime/plugin/plugin_choice.h"
 #include "runtime/process/clock.h"
@@ -31,6 +32,14 @@ class FleetRun final : public RunSession {
   FleetRun(std::unique_ptr<RootClient> root, RunId run, bool owned, ExpandedInput input)
       : root_(std::move(root)), run_(run), owned_(owned), input_(std::move(input)) {}
 
+  // Sends the files of what was submitted, while it is waited for.
+  void ship(Submit submitted) {
+    shipment_.emplace(run_, input_.sources, submitted.specification.allow_growth);
+    submitted_ = std::move(submitted);
+    show_shipment();
+  }
+  [[nodiscard]] bool shipping() const { return shipment_ && !shipment_->whole(); }
+
   // Asks for what comes next, also after the link was lost.
   void watch() { root_->send(Watch{run_, batches_taken_, batches_taken_ + kBatchesAhead}); }
 
@@ -49,18 +58,40 @@ class FleetRun final : public RunSession {
       batches_allowed_ = consumed + kBatchesAhead;
       root_->send(ResultCredit{run_, batches_allowed_});
     }
+    if (shipping() && !cancel_sent_) {
+      const Result<bool> more = shipment_->send(*root_);
+      if (!more) {
+        root_->send(CancelWanted{run_, 0});
+        return end_with(more.failure());
+      }
+      if (*more) timeout = {};
+      show_shipment();
+    }
     Result<std::optional<RootClient::Received>> received = root_->wait(timeout);
     if (!received) return end_with(received.failure());
     if (!*received) return std::nullopt;
     if (std::holds_alternative<RootClient::Lost>(**received)) {
-      lost_once_ = true;
+      if (shipping()) {
+        // The same run under the same id: the root says how much of it has come.
+        root_->send(submitted_);
+        shipment_->begin_again();
+      } else {
+        lost_once_ = true;
+      }
       watch();
       return std::nullopt;
     }
     auto& said = std::get<transport::PeerLink::Received>(**received);
     std::optional<RunEvent> event;
     std::visit(Overloaded{
+                   [&](ShipCredit& told) {
+                     if (!shipment_) return;
+                     shipment_->allow(told);
+                     show_shipment();
+                   },
+                   [&](RunAccepted& told) { leave_receiving(told.stage); },
                    [&](RunProgress& told) {
+                     leave_receiving(told.stage);
                      progress_.running = true;
                      progress_.finishing = told.finishing;
                      progress_.shards = told.shards;
@@ -72,7 +103,8 @@ class FleetRun final : public RunSession {
                      progress_.workers = told.workers;
                      progress_.slots = told.slots;
                      progress_.runs_ahead = told.stage == RunStage::kQueued ? told.runs_ahead : 0;
-                     progress_.waiting = told.stage == RunStage::kQueued || told.workers == 0;
+                     progress_.waiting =
+                         told.stage == RunStage::kQueued || (told.stage == RunStage::kRunning && told.workers == 0);
                    },
                    [&](RunSchema& told) {
                      if (std::exchange(schema_known_, true)) return;
@@ -115,6 +147,19 @@ class FleetRun final : public RunSession {
   [[nodiscard]] RootClient& root() { return *root_; }
 
  private:
+  // It is received whole, if it ever was: perhaps by another client's doing.
+  void leave_receiving(RunStage stage) {
+    if (stage != RunStage::kReceiving && shipment_) shipment_->end();
+    show_shipment();
+  }
+  void show_shipment() {
+    progress_.shipping = shipping();
+    if (!shipment_) return;
+    progress_.running = true;
+    progress_.bytes_shipped = shipment_->sent();
+    progress_.bytes = shipment_->bytes();
+  }
+
   Failure unreadable(const Failure& why) {
     return {ExitCode::kInternal, "the root at " + root_->endpoint() + " sent what cannot be read: " + why.sentence};
   }
@@ -162,6 +207,8 @@ class FleetRun final : public RunSession {
   RunId run_;
   bool owned_;  // cancelled when this client wants to end
   ExpandedInput input_;
+  std::optional<Shipment> shipment_;
+  Submit submitted_;  // what is shipped
   Instant started_ = process::now();
   Schema schema_;
   bool schema_known_ = false;
@@ -192,6 +239,10 @@ Result<Submit> submission_of(const RunRequest& request, const std::vector<Source
   specification.plugin_hash = std::move(hash).value();
   for (const auto& [name, value] : request.parameters) specification.parameters.push_back({name, value});
   specification.sources = sources;
+  specification.ship = request.ship;
+  if (request.ship) {
+    for (Source& source : specification.sources) source.path.clear();  // nobody else can use it
+  }
   specification.shard_bytes = request.shard_bytes;
   specification.shard_items = request.shard_items;
   specification.limit = request.limit;
@@ -220,6 +271,19 @@ Status submit_to(RootClient& root, const Submit& submit, const Stopped& stopped)
   return stopped_failure();
 }
 
+// Until the root has all files: then the run goes on alone.
+Status ship_whole(FleetRun& run, const Stopped& stopped, const ShipmentTold& told) {
+  while (run.shipping()) {
+    if (stopped && stopped()) run.cancel(ExitCode::kInterrupted);
+    const std::optional<RunEvent> event = run.wait(milliseconds(kStopPollMilliseconds));
+    const RunResult* ended = event ? std::get_if<RunResult>(&*event) : nullptr;
+    if (ended != nullptr && ended->code != ExitCode::kDone) return Failure{ended->code, ended->sentence};
+    if (ended != nullptr) break;
+    told(run.progress());
+  }
+  return success();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, ExpandedInput input,
@@ -230,24 +294,32 @@ Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, E
   if (!root) return root.failure();
   if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
   auto run = std::make_unique<FleetRun>(std::move(root).value(), submit->run, true, std::move(input));
+  if (request.ship) run->ship(std::move(submit).value());
   run->watch();
   return std::unique_ptr<RunSession>(std::move(run));
 }
 
-Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped) {
+Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped, const ShipmentTold& told) {
   Result<ExpandedInput> input = expand_for(request, stopped);
   if (!input) return input.failure();
-  if (!input->kept.empty()) {
+  if (!input->kept.empty() && !request.ship) {
     return Failure{ExitCode::kUsage,
                    "standard input, pipes and devices end with this program; a run that is submitted "
-                   "needs files that stay"};
+                   "needs files that stay, or --ship"};
   }
   Result<Submit> submit = submission_of(request, input->sources, false);
   if (!submit) return submit.failure();
   Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout, request.keys);
   if (!root) return root.failure();
   if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
-  return submit->run;
+  const RunId run = submit->run;
+  if (request.ship) {
+    FleetRun sent(std::move(root).value(), run, true, std::move(input).value());
+    sent.ship(std::move(submit).value());
+    sent.watch();
+    if (Status shipped = ship_whole(sent, stopped, told); !shipped) return shipped.failure();
+  }
+  return run;
 }
 
 Result<std::unique_ptr<RunSession>> watch_fleet_run(RunId run, const std::string& root, Duration root_timeout,

@@ -51,8 +51,8 @@ Status RootClient::open() {
   return success();
 }
 
-void RootClient::send(const Message& message) {
-  link_->send(message);
+void RootClient::send(const Message& message, RawBytes raw) {
+  link_->send(message, std::move(raw));
 }
 
 Result<std::optional<RootClient::Received>> RootClient::wait(Duration wait) {

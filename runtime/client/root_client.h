@@ -31,7 +31,7 @@ class RootClient {
   struct Lost {};  // the link was lost and is being made anew: what was asked is to be asked again
   using Received = std::variant<Lost, transport::PeerLink::Received>;
 
-  void send(const Message& message);
+  void send(const Message& message, RawBytes raw = {});
   // What the root says next, or nothing after `wait`. Exit 5 when the root does not answer for so long, or refuses.
   Result<std::optional<Received>> wait(Duration wait);
   // The next answer of type T; others are passed over. Exit 5 likewise; the exit code of a RunRefused; 130 when

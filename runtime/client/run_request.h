@@ -35,6 +35,7 @@ struct RunRequest {
 
   std::string root = {};    // of a fleet; empty: an embedded cluster
   std::string run_id = {};  // at that root; empty: a fresh one
+  bool ship = false;        // to that root: the files themselves, not their names
   Duration root_timeout = seconds(10);
   transport::KeyPlace keys = {};  // of this client
   Duration no_worker_timeout = seconds(30);

@@ -1,7 +1,6 @@
 // spool.cpp: poll, read, write, and the sentences of a full disk.
 #include "runtime/client/spool.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <memory>
 
 #include "engine/quoted.h"
+#include "runtime/process/nameless_file.h"
 
 namespace fanfold {
 namespace {
@@ -32,13 +32,7 @@ Failure cannot_spool(const std::string& display, const std::string& folder, cons
 }
 
 Result<FileDescriptor> create_without_name(const std::string& folder, const std::string& display) {
-  int number = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  // Some file systems (overlay of old, NFS) have no files without names.
-  if (number < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
-    std::string pattern = folder + "/fanfold-spool-XXXXXX";
-    number = ::mkostemp(pattern.data(), O_CLOEXEC);
-    if (number >= 0) ::unlink(pattern.c_str());
-  }
+  const int number = process::open_nameless(folder);
   if (number < 0)
     return cannot_spool(display, folder,
                         std::string(std::strerror(errno)) + ". Set TMPDIR to a folder that can be written.");

@@ -12,9 +12,9 @@ inline constexpr std::array<std::string_view, 34> kReservedNames = {
     // Flags of this version.
     "workers", "slots", "memory", "shard-bytes", "shard-items", "sequential", "format", "output", "limit", "files-from",
     "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth", "config",
-    "show-config", "root", "root-timeout", "no-worker-timeout", "run-id", "keys", "key-name",
+    "show-config", "root", "root-timeout", "no-worker-timeout", "run-id", "keys", "key-name", "ship",
     // Kept.
-    "path-map", "ship", "help", "version", "verbose", "log", "log-format", "log-level", "dry-run"};
+    "path-map", "help", "version", "verbose", "log", "log-format", "log-level", "dry-run"};
 
 [[nodiscard]] constexpr bool is_reserved(std::string_view name) {
   return std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end();

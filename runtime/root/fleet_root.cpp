@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include "runtime/root/gatherer_process.h"
 #include "runtime/root/link_metrics.h"
 #include "runtime/root/result_store.h"
+#include "runtime/root/shipped_store.h"
 #include "runtime/transport/endpoint.h"
 #include "runtime/transport/gatekeeper.h"
 #include "runtime/transport/peer_guard.h"
@@ -44,6 +46,7 @@ constexpr Duration kStopWait = seconds(2);
 constexpr Duration kTurnMost = seconds(1);
 constexpr std::uint32_t kClientsMax = 256;
 constexpr std::uint32_t kResultsMax = 256;
+constexpr std::uint32_t kShippedMax = 64;
 
 // What the endpoints' threads read of the loop's state.
 struct Published {
@@ -65,8 +68,11 @@ std::vector<http::Metric> metrics_of(const schedule::FleetCounts& counts) {
       {"fanfold_runs",
        "Runs that have not ended, by stage.",
        http::MetricKind::kGauge,
-       {{{{"stage", "queued"}}, number(counts.runs_queued)}, {{{"stage", "running"}}, number(counts.runs_running)}}},
+       {{{{"stage", "receiving"}}, number(counts.runs_receiving)},
+        {{{"stage", "queued"}}, number(counts.runs_queued)},
+        {{{"stage", "running"}}, number(counts.runs_running)}}},
       gauge("fanfold_results_kept", "Results that can be fetched.", number(counts.results_kept)),
+      gauge("fanfold_shipped_bytes", "Bytes set aside for the files that clients ship.", number(counts.shipped_bytes)),
       {"fanfold_runs_ended_total",
        "Runs that have ended, by how.",
        http::MetricKind::kCounter,
@@ -102,7 +108,8 @@ class FleetRoot {
         hub_(process::random_id<Epoch>(), SessionLimits{}, hub_limits),
         reception_(listener_, guard_, hub_),
         fleet_(limits, std::string(build_info().version)),
-        store_(std::move(results_folder)),
+        store_(results_folder),
+        shipped_(std::move(results_folder)),
         signals_(signals) {
     if (options_.gather_ports) {
       for (std::uint32_t port = options_.gather_ports->first; port <= options_.gather_ports->second; ++port) {
@@ -144,6 +151,7 @@ class FleetRoot {
       wait();
       receive();
       for (schedule::FleetEvent& event : store_.take_answers()) step(std::move(event));
+      for (schedule::FleetEvent& event : shipped_.take_answers()) step(std::move(event));
       collect_gatherers();
       for (const IncarnationId silent : hub_.take_silent()) {
         Cause cause;
@@ -176,6 +184,7 @@ class FleetRoot {
                    [&](schedule::FencePeer& fence) {
                      hub_.fence(fence.incarnation);
                      guard_.forget(fence.incarnation);
+                     shipped_.forget_reader(fence.incarnation);
                    },
                    [&](schedule::ClosePeer& peer) { closing_.push_back(peer.incarnation); },
                    [&](schedule::SendBatch& send) { hub_.send(send.to, encode(send.batch), std::move(send.bytes)); },
@@ -187,6 +196,10 @@ class FleetRoot {
                    [&](schedule::StoreBatch& batch) { store_.store(std::move(batch)); },
                    [&](schedule::ReadBatch& batch) { store_.read(batch); },
                    [&](schedule::DropResult& drop) { store_.drop(drop.run); },
+                   [&](schedule::StoreShipped& bytes) { shipped_.store(std::move(bytes)); },
+                   [&](schedule::ReadShippedBlock& block) { shipped_.read(block); },
+                   [&](schedule::SendShipped& send) { hub_.send(send.to, encode(send.block), std::move(send.bytes)); },
+                   [&](schedule::DropShipped& drop) { shipped_.drop(drop.run); },
                    [&](schedule::Note& note) { tell(note); },
                },
                action);
@@ -318,6 +331,8 @@ class FleetRoot {
     poller_.add_socket(listener_.handle());
     poller_.add_descriptor(signals_);
     poller_.add_descriptor(store_.descriptor());
+    poller_.add_descriptor(shipped_.descriptor());
+    poller_.add_descriptor(shipped_.blocks_descriptor());
     std::optional<Instant> deadline = earlier(hub_.next_deadline(), lived_.on_clock(fleet_.next_deadline()));
     deadline = earlier(earlier(deadline, stop_due_), process::now() + kTurnMost);
     for (const auto& [run, gatherer] : gatherers_) {
@@ -353,6 +368,7 @@ class FleetRoot {
     for (const IncarnationId peer : std::exchange(closing_, {})) {
       hub_.close(peer);
       guard_.forget(peer);
+      shipped_.forget_reader(peer);
     }
   }
 
@@ -394,6 +410,7 @@ class FleetRoot {
   schedule::FleetScheduler fleet_;
   LivedTime lived_{kTurnMost * 2};  // what the fleet is judged by
   ResultStore store_;
+  ShippedStore shipped_;
   transport::Poller poller_;
   std::map<RunId, Gatherer> gatherers_;
   std::set<std::uint16_t> free_ports_;
@@ -407,6 +424,12 @@ class FleetRoot {
   std::unique_ptr<http::Endpoints> endpoints_;  // last: its threads use what is above
 };
 
+std::uint64_t half_of_free_bytes(const std::string& folder) {
+  struct statvfs system {};
+  if (statvfs(folder.c_str(), &system) != 0) return 0;
+  return static_cast<std::uint64_t>(system.f_bavail) * system.f_frsize / 2;
+}
+
 // Too few would show in the middle of somebody's run: known before anything starts. Beyond what peers need there is
 // room, where the user may have it, for so many strangers in their handshakes.
 constexpr rlim_t kStrangersMax = 1024;
@@ -414,7 +437,8 @@ constexpr rlim_t kStrangersMax = 1024;
 Status allow_open_files(std::uint32_t workers, std::uint32_t runs) {
   constexpr rlim_t kOwn = 192;       // sockets, libraries, links over HTTP
   constexpr rlim_t kOfGatherer = 4;  // its port, its process, what it shares
-  const rlim_t needed = kOwn + rlim_t{workers} * (1 + runs) + kOfGatherer * runs + 2 * kClientsMax + kResultsMax;
+  const rlim_t needed =
+      kOwn + rlim_t{workers} * (1 + runs) + kOfGatherer * runs + 2 * kClientsMax + kResultsMax + kShippedMax;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed + kStrangersMax) return success();
   if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed) {
@@ -454,6 +478,7 @@ Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
   limits.nodes_max = options.workers_max;
   limits.clients_max = kClientsMax;
   limits.ended_max = kResultsMax;
+  limits.shipped_max = kShippedMax;
   limits.result_ttl = options.result_ttl;
   limits.gatherer_memory_bytes = gatherer_account(options.memory_bytes / limits.runs_max);
   if (Status allowed = allow_open_files(options.workers_max, limits.runs_max); !allowed) return allowed;
@@ -462,6 +487,7 @@ Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
                               : temporary != nullptr && *temporary != '\0' ? temporary
                                                                            : "/tmp";
   if (Status checked = ResultStore::check_folder(results); !checked) return checked;
+  limits.ship_bytes_max = options.ship_bytes_max ? *options.ship_bytes_max : half_of_free_bytes(results);
 
   sigset_t signals;
   sigemptyset(&signals);

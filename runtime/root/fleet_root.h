@@ -1,6 +1,7 @@
 // fleet_root.h: the root of a fleet: one thread that owns the socket, the sessions and the fleet's scheduler; a
-// gatherer process for each run that runs; and the thread that keeps results. Nodes, workers, gatherers and clients
-// all speak to the one socket. It never decodes a bundle, merges, touches a disk or runs user code.
+// gatherer process for each run that runs; and the threads that keep results and what clients ship. Nodes, workers,
+// gatherers and clients all speak to the one socket. It never decodes a bundle, merges, touches a disk or runs user
+// code.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct FleetRootOptions {
   std::string advertise;  // host at which workers reach gatherers; empty: that of `listen`
   std::optional<std::pair<std::uint16_t, std::uint16_t>> gather_ports;  // a run each; none: any that is free
   std::string results_folder;                                           // empty: TMPDIR
+  std::optional<std::uint64_t> ship_bytes_max;  // of what clients ship, in the same folder; none: half of what is free
   std::vector<std::string> plugin_folders;
   std::string kernels;
   std::uint32_t gatherer_threads = 1;

@@ -1,20 +1,13 @@
-// result_store.h: where a fleet's root keeps the rows of runs until they are fetched or have expired: a thread of its
-// own with a file a run, so that the root's loop never waits for a disk. The files have no names: however the root
-// ends, nothing of them stays.
+// result_store.h: where a fleet's root keeps the rows of runs until they are fetched or have expired: a file a run,
+// without a name, so that however the root ends nothing of them stays. The work is its thread's (store_thread.h).
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <map>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "engine/schedule/fleet_scheduler.h"
-#include "runtime/transport/poller.h"
+#include "runtime/root/store_thread.h"
 
 namespace fanfold::root {
 
@@ -22,7 +15,7 @@ class ResultStore {
  public:
   // Exit 3 when no file can be made in the folder.
   static Status check_folder(const std::string& folder);
-  explicit ResultStore(std::string folder);
+  explicit ResultStore(std::string folder) : folder_(std::move(folder)) {}
   ~ResultStore();
   ResultStore(const ResultStore&) = delete;
   ResultStore& operator=(const ResultStore&) = delete;
@@ -32,10 +25,10 @@ class ResultStore {
   void read(schedule::ReadBatch batch);
   void drop(RunId run);
 
-  // BatchStored, BatchRead, ResultNotStored.
-  [[nodiscard]] std::vector<schedule::FleetEvent> take_answers();
+  // BatchStored, BatchRead, StoreFailed.
+  [[nodiscard]] std::vector<schedule::FleetEvent> take_answers() { return thread_.take_answers(); }
   // Readable when there are answers.
-  [[nodiscard]] int descriptor() const { return waker_.descriptor(); }
+  [[nodiscard]] int descriptor() const { return thread_.descriptor(); }
 
  private:
   struct Batch {
@@ -49,9 +42,6 @@ class ResultStore {
     std::vector<Batch> batches;
   };
 
-  void ask(std::function<void()> task);
-  void answer(schedule::FleetEvent event);
-  void run();
   // The thread's.
   void do_store(const schedule::StoreBatch& batch);
   void do_read(const schedule::ReadBatch& batch);
@@ -59,13 +49,7 @@ class ResultStore {
 
   std::string folder_;
   std::map<RunId, File> files_;  // the thread's
-  transport::Waker waker_;
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> tasks_;
-  std::vector<schedule::FleetEvent> answers_;
-  bool ending_ = false;
-  std::thread thread_;
+  StoreThread thread_;           // last: it uses what is above
 };
 
 }  // namespace fanfold::root

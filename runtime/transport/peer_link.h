@@ -24,7 +24,7 @@ class PeerLink {
                     Session(Session::Side::kConnector, epoch, incarnation, SessionLimits{}, now));
   }
 
-  void send(const Message& message) { session_.send(encode(message)); }
+  void send(const Message& message, RawBytes raw = {}) { session_.send(encode(message), std::move(raw)); }
   void send_loose(const Message& message, RawBytes raw) { session_.send_loose(encode(message), std::move(raw)); }
 
   struct Received {

@@ -37,7 +37,7 @@ constexpr Duration kCancelPatience = seconds(1);
 struct JobReport {
   std::variant<std::unique_ptr<RunWork>, Cause> opened;
 };
-using Report = std::variant<JobReport, LeaseReport, WorkReport>;
+using Report = std::variant<JobReport, LeaseReport, WorkReport, BlockRequest>;
 
 class Reports {
  public:
@@ -64,13 +64,20 @@ class Reports {
 // Opening the job, as work for whichever slot is idle.
 class OpenWork : public SharedWork {
  public:
-  OpenWork(OpenRun open, const WorkerConfig& config, SlotPage& page, plugin::MemoryPool& pool, Reports& reports)
-      : SharedWork(1), open_(std::move(open)), config_(config), page_(page), pool_(pool), reports_(reports) {}
+  OpenWork(OpenRun open, const WorkerConfig& config, SlotPage& page, plugin::MemoryPool& pool, ShippedBlocks& shipped,
+           Reports& reports)
+      : SharedWork(1),
+        open_(std::move(open)),
+        config_(config),
+        page_(page),
+        pool_(pool),
+        shipped_(shipped),
+        reports_(reports) {}
 
  private:
   void do_piece(std::uint32_t, std::uint32_t slot) override {
     SlotCell& cell = page_.cell(slot);
-    JobReport report{RunWork::open(open_, config_, page_, cell, pool_)};
+    JobReport report{RunWork::open(open_, config_, page_, cell, pool_, shipped_)};
     cell.enter(Phase::kNone);
     reports_.put(std::move(report));
   }
@@ -80,6 +87,7 @@ class OpenWork : public SharedWork {
   const WorkerConfig& config_;
   SlotPage& page_;
   plugin::MemoryPool& pool_;
+  ShippedBlocks& shipped_;
   Reports& reports_;
 };
 
@@ -93,6 +101,7 @@ class Executor {
         context_(context),
         keys_(std::move(keys)),
         root_(std::move(root)),
+        shipped_([this](BlockRequest request) { reports_.put(request); }),
         core_(std::move(hello), Limits{}),
         slots_(page.slots(), page) {}
 
@@ -140,7 +149,13 @@ class Executor {
   }
 
   void receive() {
-    for (auto& received : root_.receive(process::now())) step(RootSaid{std::move(received.message)});
+    for (auto& received : root_.receive(process::now())) {
+      if (const auto* block = std::get_if<ShippedBlock>(&received.message)) {
+        (void)shipped_.deliver(block->ticket, std::move(received.raw));
+      } else {
+        step(RootSaid{std::move(received.message)});
+      }
+    }
     if (!gatherer_) return;
     const IncarnationId from = gatherer_->incarnation;
     for (auto& received : gatherer_->link.receive(process::now())) {
@@ -183,7 +198,7 @@ class Executor {
     opening_ = true;
     opening_run_ = open.open.run;
     run_begin_ = process::now();
-    slots_.share(std::make_shared<OpenWork>(std::move(open.open), config_, page_, pool_, reports_));
+    slots_.share(std::make_shared<OpenWork>(std::move(open.open), config_, page_, pool_, shipped_, reports_));
   }
 
   void perform(StartLease& start) {
@@ -193,6 +208,7 @@ class Executor {
 
   void perform(CancelSlots&) {
     if (work_ != nullptr) work_->cancel();
+    shipped_.cancel();  // behind the stop words: whoever waits looks at its own when it wakes
     patience_ends_ = process::now() + kCancelPatience;
     // Nothing can be sent any more of what failed: now its work may be called done.
     for (Event& event : std::exchange(withheld_, {})) step(std::move(event));
@@ -249,6 +265,10 @@ class Executor {
   }
 
   // ---- what slots report ----
+
+  void handle(BlockRequest request) {
+    root_.send(ReadShipped{config_.run, request.ticket, request.offset, request.bytes});
+  }
 
   void handle(JobReport report) {
     opening_ = false;
@@ -343,6 +363,7 @@ class Executor {
   transport::Poller poller_;
   Reports reports_;
   plugin::MemoryPool pool_;
+  ShippedBlocks shipped_;
   WorkerCore core_;
 
   // Of the run.

@@ -78,7 +78,7 @@ Mapped LeaseMapper::map(LeaseId lease, Interval shards, plugin::Partial& partial
     shard_.source = slice.source;
     shard_.name = {source.name.data(), source.name.size()};
     index = source.kind == SourceKind::kRange ? map_range(source, slice, index, shards, partial.handle())
-                                              : map_bytes(source, slice, index, partial.handle());
+                                              : map_bytes(source, slice, index, shards, partial.handle());
   }
   Mapped mapped;
   if (status_ == FANFOLD_OK) {
@@ -147,9 +147,11 @@ std::uint64_t LeaseMapper::map_range(const Source& source, const ShardSlice& fir
 }
 
 std::uint64_t LeaseMapper::map_bytes(const Source& source, const ShardSlice& slice, std::uint64_t index,
-                                     fanfold_partial* partial) {
+                                     Interval shards, fanfold_partial* partial) {
   cell_.set_shard(index);
-  if (Status status = reader_.open(source, slice); !status) {
+  const ShardSlice last = plan_.shard(shards.end - 1);
+  const std::uint64_t reach = last.source == slice.source ? last.end : source.size;
+  if (Status status = reader_.open(source, slice, reach); !status) {
     input_failure_ = status.failure();
     status_ = FANFOLD_BAD_INPUT;
     return index;

@@ -53,7 +53,8 @@ class LeaseMapper {
   // The shards of one source, from `index` on. Both return where they stopped; not OK leaves status_.
   std::uint64_t map_range(const Source& source, const ShardSlice& first, std::uint64_t index, Interval shards,
                           fanfold_partial* partial);
-  std::uint64_t map_bytes(const Source& source, const ShardSlice& slice, std::uint64_t index, fanfold_partial* partial);
+  std::uint64_t map_bytes(const Source& source, const ShardSlice& slice, std::uint64_t index, Interval shards,
+                          fanfold_partial* partial);
   [[nodiscard]] bool must_stop(std::uint64_t index, Interval shards) const;
   [[nodiscard]] Cause cause_of(std::uint64_t index, const plugin::MemoryAccount& account);
 

@@ -40,7 +40,8 @@ Cause job_cause(Phase phase, std::int32_t status, const plugin::MemoryAccount& a
 }  // namespace
 
 std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open, const WorkerConfig& config,
-                                                            SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool) {
+                                                            SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool,
+                                                            ShippedBlocks& shipped) {
   cell.enter(Phase::kLoad);
   std::string path = open.plugin_path;
   if (path.empty()) {
@@ -87,6 +88,8 @@ std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open,
   options.path_map = config.path_map;
   if (!config.run.empty()) options.reader = "user " + process::user_name() + " on host " + process::host_name();
   for (std::uint32_t slot = 0; slot < page.slots(); ++slot) {
+    work->shipped_.push_back(std::make_unique<ShippedReader>(shipped));
+    options.shipped = work->shipped_.back().get();
     work->mappers_.push_back(std::make_unique<LeaseMapper>(*work->instance_, work->plan_, options, page.cell(slot),
                                                            work->stops_[slot].word));
   }

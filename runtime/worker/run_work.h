@@ -38,9 +38,11 @@ inline constexpr std::uint64_t kPartialHardBytesLeast = std::uint64_t{4} << 20;
 
 class RunWork {
  public:
-  // Loads and opens the job. User code, so on a slot's thread: `cell` tells the phase.
+  // Loads and opens the job. User code, so on a slot's thread: `cell` tells the phase. `shipped` brings what the run's
+  // client has shipped.
   static std::variant<std::unique_ptr<RunWork>, Cause> open(const OpenRun& open, const WorkerConfig& config,
-                                                            SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool);
+                                                            SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool,
+                                                            ShippedBlocks& shipped);
   RunWork(const RunWork&) = delete;
   RunWork& operator=(const RunWork&) = delete;
 
@@ -80,6 +82,7 @@ class RunWork {
   std::unique_ptr<plugin::Instance> instance_;
   std::vector<StopWord> stops_;
   std::vector<SlotClock> clocks_;
+  std::vector<std::unique_ptr<ShippedReader>> shipped_;  // a slot each
   std::vector<std::unique_ptr<LeaseMapper>> mappers_;
   std::unique_ptr<PartialStore> partials_;
 };

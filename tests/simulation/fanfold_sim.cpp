@@ -53,6 +53,7 @@ std::string simulate_one_fleet(Number seed, PlantedFleetFault fault, Totals& tot
   for (std::size_t kind = 0; kind < kInjectedKinds; ++kind) totals.injected[kind] += report.injected[kind];
   totals.counts["events"] += report.events;
   totals.counts["runs done"] += report.runs_done;
+  totals.counts["shipped runs done"] += report.shipped_done;
   totals.counts["runs cancelled"] += report.runs_cancelled;
   totals.counts["results fetched later"] += report.fetched_later;
   totals.counts["nodes lost"] += report.nodes_lost;

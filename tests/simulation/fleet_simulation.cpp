@@ -29,6 +29,7 @@ class SimulatedFleet {
  private:
   struct Run {
     Submit submit;
+    uint64_t block_bytes = 1;      // of what is shipped
     bool fetched_later = false;    // by a client that comes when the first has left
     bool cancelled = false;        // a client wanted it
     bool client_troubled = false;  // it crashed, or paused: an attached run may be cancelled for that
@@ -37,6 +38,7 @@ class SimulatedFleet {
   };
 
   [[nodiscard]] schedule::FleetLimits limits();
+  void ship(Run& run);
   void spawn_node(const std::string& name);
   void spawn_client(Run& run, bool watches);
   void client_left(Run& run, const RunOver* over, const Partial& rows);
@@ -62,6 +64,7 @@ class SimulatedFleet {
   SimulatedFleetRoot* root_ = nullptr;
   uint64_t steps_ = 0;
   uint64_t runs_done_ = 0;
+  uint64_t shipped_done_ = 0;
   uint64_t runs_cancelled_ = 0;
   uint64_t fetched_later_ = 0;
   std::optional<Instant> all_ended_;
@@ -92,6 +95,7 @@ SimulatedFleet::SimulatedFleet(SimulatedWorld& world, PlantedFleetFault fault)
     run.submit.run = id;
     run.submit.specification.job = "sums";
     run.submit.specification.sources = std::move(drawn.sources);
+    if (!run.submit.specification.sources[0].path.empty() && world.chance(0.5)) ship(run);
     run.submit.specification.attached = world.chance(0.5);
     run.submit.specification.no_workers_max = seconds(100'000);
     run.fetched_later = !run.submit.specification.attached && world.chance(0.5);
@@ -100,12 +104,26 @@ SimulatedFleet::SimulatedFleet(SimulatedWorld& world, PlantedFleetFault fault)
   world.after(0, trouble_every_, [this] { trouble(); });
 }
 
+// Its client sends the file, the smaller the slower.
+void SimulatedFleet::ship(Run& run) {
+  Source& file = run.submit.specification.sources[0];
+  file.path.clear();
+  file.unit = 1 + world_.below(100);
+  file.size = jobs_.at(run.submit.run)->shards * file.unit;
+  jobs_.at(run.submit.run)->shipped_bytes = file.size;
+  run.submit.specification.ship = true;
+  run.block_bytes = 1 + file.size / 200 + world_.below(file.size / 4 + 1);
+}
+
 schedule::FleetLimits SimulatedFleet::limits() {
   schedule::FleetLimits limits;
   limits.run = draw_limits(world_);
   limits.runs_max = 1 + static_cast<uint32_t>(world_.below(3));
   limits.worker_starts_max = 1000;  // as nothing else here ends a run
   limits.result_ttl = seconds(100'000);
+  limits.ship_bytes_max = uint64_t{1} << 30;
+  limits.ship_window_bytes = 500 + world_.below(world_.chance(0.5) ? 100'000 : 3'000);
+  limits.shippers_max = 1 + static_cast<uint32_t>(world_.below(3));
   limits.gatherer_memory_bytes = world_.chance(0.5) ? 4000 : uint64_t{1} << 30;
   return limits;
 }
@@ -134,6 +152,8 @@ void SimulatedFleet::spawn_client(Run& run, bool watches) {
   settings.root = root_->id();
   settings.submit = run.submit;
   settings.watches = watches;
+  settings.shipped_bytes = jobs_.at(run.submit.run)->shipped_bytes;
+  settings.block_bytes = run.block_bytes;
   settings.left = [this, &run](const RunOver* over, const Partial& rows) { client_left(run, over, rows); };
   run.client = &world_.start<SimulatedClient>(std::move(settings));
 }
@@ -153,12 +173,15 @@ void SimulatedFleet::judge(Run& run, const RunOver& over, const Partial& rows) {
   const std::string name = "run " + std::to_string(run.submit.run.low) + ": ";
   if (over.exit_code == static_cast<uint32_t>(ExitCode::kDone)) {
     runs_done_ += 1;
+    shipped_done_ += run.submit.specification.ship ? 1 : 0;
     fetched_later_ += run.fetched_later ? 1 : 0;
     if (rows.sums != twin_of(job)) world_.problem(name + "the answer differs from the twin's");
     if (over.shards_folded != job.shards) world_.problem(name + "not every shard was folded");
     return;
   }
-  const bool may_be_cancelled = run.cancelled || (run.submit.specification.attached && run.client_troubled);
+  // For one that ships its client must come back in time, attached or not.
+  const bool needs_client = run.submit.specification.attached || run.submit.specification.ship;
+  const bool may_be_cancelled = run.cancelled || (needs_client && run.client_troubled);
   if (over.exit_code == static_cast<uint32_t>(ExitCode::kInterrupted) && may_be_cancelled) {
     runs_cancelled_ += 1;
     return;
@@ -186,8 +209,9 @@ bool SimulatedFleet::over() {
     if (!run.concluded) return false;
   }
   const schedule::FleetCounts counts = root_->fleet().counts();
-  bool tidy = counts.runs_queued + counts.runs_running == 0 && !root_->has_gatherers() &&
-              root_->results_kept() == counts.results_kept && counts.clients == 0;
+  bool tidy = counts.runs_receiving + counts.runs_queued + counts.runs_running == 0 && !root_->has_gatherers() &&
+              !root_->keeps_shipped() && counts.shipped_bytes == 0 && root_->results_kept() == counts.results_kept &&
+              counts.clients == 0;
   for (const auto& [process, node] : nodes_) tidy = tidy && node->idle();
   if (!all_ended_) all_ended_ = world_.now();
   if (!tidy && world_.now() - *all_ended_ > kTidyMax) world_.problem("something is left of runs that have ended");
@@ -197,6 +221,7 @@ bool SimulatedFleet::over() {
 void SimulatedFleet::conclude(FleetReport& report) const {
   const schedule::FleetCounts counts = root_->fleet().counts();
   report.runs_done = runs_done_;
+  report.shipped_done = shipped_done_;
   report.runs_cancelled = runs_cancelled_;
   report.fetched_later = fetched_later_;
   report.nodes_lost = counts.nodes_lost;

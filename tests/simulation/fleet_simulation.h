@@ -23,6 +23,7 @@ struct FleetReport {
   InjectedCounts injected{};
   uint64_t events = 0;
   uint64_t runs_done = 0;
+  uint64_t shipped_done = 0;  // of these: with the files of their clients
   uint64_t runs_cancelled = 0;
   uint64_t fetched_later = 0;  // by another client than the one that submitted
   uint64_t nodes_lost = 0;

@@ -1,5 +1,7 @@
 #include "tests/simulation/simulated_client.h"
 
+#include <algorithm>
+
 namespace fanfold::simulation {
 namespace {
 
@@ -23,6 +25,22 @@ bool SimulatedClient::cancel() {
   return accepted_;
 }
 
+void SimulatedClient::ship(const ShipCredit& credit) {
+  if (!std::exchange(shipping_, true)) shipped_ = credit.received;
+  if (credit.received == settings_.shipped_bytes && !received_) return received();
+  const RunId run = settings_.submit.run;
+  while (shipped_ < credit.allowed) {
+    const uint64_t bytes = std::min(settings_.block_bytes, credit.allowed - shipped_);
+    send(ShipBytes{run, shipped_}, raw_bytes(shipped_bytes(run, shipped_, bytes)));
+    shipped_ += bytes;
+  }
+}
+
+void SimulatedClient::received() {
+  received_ = true;
+  settings_.watches ? watch() : leave(nullptr);
+}
+
 void SimulatedClient::leave(const RunOver* over) {
   send(Goodbye{});
   flush();
@@ -33,10 +51,16 @@ void SimulatedClient::leave(const RunOver* over) {
 void SimulatedClient::heard(const Message& message, const RawBytes& raw) {
   if (std::holds_alternative<Welcome>(message)) {
     welcome_ = true;
-    accepted_ ? watch() : send(settings_.submit);
-  } else if (std::holds_alternative<RunAccepted>(message)) {
-    if (std::exchange(accepted_, true)) return;
-    settings_.watches ? watch() : leave(nullptr);
+    accepted_&& received_ ? watch() : send(settings_.submit);
+  } else if (const auto* accepted = std::get_if<RunAccepted>(&message)) {
+    accepted_ = true;
+    if (accepted->stage != RunStage::kReceiving) {
+      if (!received_) received();
+    } else if (!std::exchange(watches_shipment_, true)) {
+      watch();  // it may end before it has begun
+    }
+  } else if (const auto* credit = std::get_if<ShipCredit>(&message)) {
+    ship(*credit);
   } else if (const auto* refused = std::get_if<RunRefused>(&message)) {
     world().problem("a run was refused: " + refused->sentence);
   } else if (const auto* rejected = std::get_if<Refused>(&message)) {

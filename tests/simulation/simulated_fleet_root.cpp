@@ -61,6 +61,10 @@ void SimulatedFleetRoot::perform(schedule::SendBatch& send) {
   hub_.send(send.to, encode(send.batch), std::move(send.bytes));
 }
 
+void SimulatedFleetRoot::perform(schedule::SendShipped& send) {
+  hub_.send(send.to, encode(send.block), std::move(send.bytes));
+}
+
 // ---- gatherers ----------------------------------------------------------------------------------
 
 const SimulatedGatherer* SimulatedFleetRoot::gatherer(RunId run) const {
@@ -170,6 +174,30 @@ void SimulatedFleetRoot::perform(schedule::DropResult& drop) {
   store_does([this, run = drop.run] {
     if (kept_.erase(run) == 0) world().problem("a result is dropped that is not kept");
   });
+}
+
+// ---- what clients ship --------------------------------------------------------------------------
+
+void SimulatedFleetRoot::perform(schedule::StoreShipped& store) {
+  store_does([this, store] {
+    Bytes& kept = shipped_[store.run];
+    if (store.offset != kept.size()) return world().problem("shipped bytes are stored out of order");
+    kept.insert(kept.end(), store.bytes.view.begin(), store.bytes.view.end());
+    step(schedule::ShippedStored{store.run, kept.size()});
+  });
+}
+
+void SimulatedFleetRoot::perform(schedule::ReadShippedBlock& read) {
+  store_does([this, read] {
+    const auto found = shipped_.find(read.run);
+    if (found == shipped_.end()) return;  // dropped meanwhile
+    const ByteView bytes = ByteView(found->second).subspan(read.offset, read.bytes);
+    step(schedule::ShippedRead{read.run, read.reader, read.ticket, raw_bytes(Bytes(bytes.begin(), bytes.end()))});
+  });
+}
+
+void SimulatedFleetRoot::perform(schedule::DropShipped& drop) {
+  store_does([this, run = drop.run] { shipped_.erase(run); });
 }
 
 }  // namespace fanfold::simulation

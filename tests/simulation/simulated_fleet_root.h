@@ -1,4 +1,4 @@
-// simulated_fleet_root.h: a fleet's root: the program's FleetScheduler and SessionHub; its store of results and its
+// simulated_fleet_root.h: a fleet's root: the program's FleetScheduler and SessionHub; its stores and its
 // gatherer processes are played.
 #pragma once
 
@@ -38,6 +38,7 @@ class SimulatedFleetRoot final : public SimulatedProcess {
   [[nodiscard]] const SimulatedGatherer* gatherer(RunId run) const;
   [[nodiscard]] bool has_gatherers() const { return !gatherers_.empty(); }
   [[nodiscard]] std::size_t results_kept() const { return kept_.size(); }
+  [[nodiscard]] bool keeps_shipped() const { return !shipped_.empty(); }
 
  private:
   struct Batch {
@@ -60,6 +61,10 @@ class SimulatedFleetRoot final : public SimulatedProcess {
   void perform(schedule::StoreBatch& store);
   void perform(schedule::ReadBatch& read);
   void perform(schedule::DropResult& drop);
+  void perform(schedule::StoreShipped& store);
+  void perform(schedule::ReadShippedBlock& read);
+  void perform(schedule::SendShipped& send);
+  void perform(schedule::DropShipped& drop);
   void perform(schedule::Note&) {}
 
   // The store does one thing after the other, each in its time.
@@ -75,6 +80,7 @@ class SimulatedFleetRoot final : public SimulatedProcess {
   std::vector<IncarnationId> closing_;
   std::map<RunId, GathererEntry> gatherers_;
   std::map<RunId, std::vector<Batch>> kept_;
+  std::map<RunId, Bytes> shipped_;
   Instant store_free_;
 };
 

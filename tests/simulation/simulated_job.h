@@ -23,7 +23,18 @@ struct SimulatedJob {
   Duration shard_time = {};
   double fails_lease = 0;  // how likely a lease is to fail, or to be sealed early
   double seals_early = 0;
+  uint64_t shipped_bytes = 0;  // that its client sends to the root; 0: workers have the input
 };
+
+// What its client ships: a byte of it.
+[[nodiscard]] inline std::byte shipped_byte(RunId run, uint64_t offset) {
+  return static_cast<std::byte>((offset * 0x9e3779b97f4a7c15u >> 32) + run.low);
+}
+[[nodiscard]] inline Bytes shipped_bytes(RunId run, uint64_t offset, uint64_t bytes) {
+  Bytes block(bytes);
+  for (uint64_t at = 0; at < bytes; ++at) block[at] = shipped_byte(run, offset + at);
+  return block;
+}
 
 struct Partial {
   std::map<uint64_t, uint64_t> sums;

@@ -12,8 +12,8 @@ void SimulatedPeer::open() {
   send(hello());
 }
 
-void SimulatedPeer::send(const Message& message) {
-  session_->send(encode(message));
+void SimulatedPeer::send(const Message& message, RawBytes raw) {
+  session_->send(encode(message), std::move(raw));
 }
 
 void SimulatedPeer::flush() {

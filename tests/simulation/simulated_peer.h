@@ -21,7 +21,7 @@ class SimulatedPeer : public SimulatedProcess {
  protected:
   // A fresh incarnation says Hello.
   void open();
-  void send(const Message& message);
+  void send(const Message& message, RawBytes raw = {});
   // What it has to say leaves now: it is about to end.
   void flush();
   [[nodiscard]] ProcessId root() const { return root_; }

@@ -1,5 +1,6 @@
 #include "tests/simulation/simulated_worker.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -60,7 +61,9 @@ void SimulatedWorker::arrive(ProcessId from, const Frame& frame) {
   for (Delivery& delivery : (from_root ? root_ : *gatherer_).receive(*head, frame.raw, world().now())) {
     Result<Message> message = decode(delivery.message);
     if (!message) return world().problem("a message to a worker cannot be read: " + message.failure().sentence);
-    if (from_root) {
+    if (const auto* block = std::get_if<ShippedBlock>(&*message)) {
+      take_shipped(*block, delivery.raw.view);
+    } else if (from_root) {
       step(worker::RootSaid{std::move(*message)});
     } else {
       step(worker::GathererSaid{gatherer, std::move(*message)});
@@ -96,7 +99,9 @@ void SimulatedWorker::step(worker::Event event) {
 
 void SimulatedWorker::start_slot(uint32_t index) {
   if (slots_[index].inbox.empty() || slots_[index].busy) return;
+  if (job_.shipped_bytes > 0 && !cancelled_ && !slots_[index].read) return read_shipped(slots_[index]);
   slots_[index].busy = true;
+  slots_[index].read = false;
   const LeaseGrant grant = slots_[index].inbox.front();
   worker::LeaseMapped mapped;
   mapped.slot = index;
@@ -135,6 +140,28 @@ void SimulatedWorker::start_slot(uint32_t index) {
   });
 }
 
+void SimulatedWorker::read_shipped(Slot& slot) {
+  if (slot.wanted) return;
+  const uint64_t offset = world().below(job_.shipped_bytes);
+  const uint64_t bytes = 1 + world().below(std::min<uint64_t>(job_.shipped_bytes - offset, 1000));
+  slot.wanted = ReadShipped{job_.run, ++last_ticket_, offset, bytes};
+  root_.send(encode(*slot.wanted));
+}
+
+void SimulatedWorker::take_shipped(const ShippedBlock& block, ByteView bytes) {
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    Slot& slot = slots_[index];
+    if (!slot.wanted || slot.wanted->ticket != block.ticket) continue;
+    const Bytes expected = shipped_bytes(job_.run, slot.wanted->offset, slot.wanted->bytes);
+    if (!std::equal(bytes.begin(), bytes.end(), expected.begin(), expected.end())) {
+      world().problem("a worker reads other bytes than were shipped");
+    }
+    slot.wanted.reset();
+    slot.read = true;
+    start_slot(index);
+  }
+}
+
 void SimulatedWorker::perform(worker::SendToRoot& send) {
   root_.send(encode(send.message));
 }
@@ -166,6 +193,10 @@ void SimulatedWorker::perform(worker::StartLease& start) {
 
 void SimulatedWorker::perform(worker::CancelSlots&) {
   cancelled_ = true;
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    // Whoever waits for shipped bytes is woken, behind what is decided now.
+    if (std::exchange(slots_[index].wanted, std::nullopt)) after({}, [this, index] { start_slot(index); });
+  }
 }
 
 void SimulatedWorker::perform(worker::MergePartial& merge) {

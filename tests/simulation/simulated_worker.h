@@ -1,5 +1,6 @@
 // simulated_worker.h: a worker process of one run: the program's WorkerCore and sessions; slots that take simulated
-// time to map, fail leases and seal early as the job was drawn to.
+// time to map, fail leases and seal early as the job was drawn to, and first ask the root for a block of what was
+// shipped.
 #pragma once
 
 #include <deque>
@@ -48,6 +49,8 @@ class SimulatedWorker final : public SimulatedProcess {
   struct Slot {
     std::deque<LeaseGrant> inbox;
     bool busy = false;
+    bool read = false;                  // of the lease in front: its shipped bytes are here
+    std::optional<ReadShipped> wanted;  // or have been asked for
   };
   struct Bundle {
     Partial partial;
@@ -56,6 +59,8 @@ class SimulatedWorker final : public SimulatedProcess {
   };
   void step(worker::Event event);
   void start_slot(uint32_t index);
+  void read_shipped(Slot& slot);
+  void take_shipped(const ShippedBlock& block, ByteView bytes);
   void perform(worker::SendToRoot& send);
   void perform(worker::SendToGatherer& send);
   void perform(worker::ConnectGatherer& connect);
@@ -79,6 +84,7 @@ class SimulatedWorker final : public SimulatedProcess {
   ProcessId gatherer_process_ = 0;
   std::vector<Slot> slots_;
   bool cancelled_ = false;
+  uint64_t last_ticket_ = 0;
   std::map<LeaseId, Partial> partials_;
   std::map<BundleSeq, Bundle> bundles_;
   uint64_t chunks_sent_ = 0;

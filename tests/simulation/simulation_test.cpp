@@ -90,6 +90,7 @@ TEST(Simulation, FindsAStaleBundleAccepted) {
 TEST(FleetSimulation, EveryRunThatIsDoneHasItsTwinsAnswerAndNothingIsLeftOfAny) {
   InjectedCounts injected{};
   uint64_t done = 0;
+  uint64_t shipped = 0;
   uint64_t cancelled = 0;
   uint64_t fetched_later = 0;
   uint64_t nodes_lost = 0;
@@ -99,6 +100,7 @@ TEST(FleetSimulation, EveryRunThatIsDoneHasItsTwinsAnswerAndNothingIsLeftOfAny) 
     ASSERT_EQ(report.problem, "") << "replay with: fanfold-sim --what fleet --seed " << seed;
     for (std::size_t kind = 0; kind < kInjectedKinds; ++kind) injected[kind] += report.injected[kind];
     done += report.runs_done;
+    shipped += report.shipped_done;
     cancelled += report.runs_cancelled;
     fetched_later += report.fetched_later;
     nodes_lost += report.nodes_lost;
@@ -109,6 +111,7 @@ TEST(FleetSimulation, EveryRunThatIsDoneHasItsTwinsAnswerAndNothingIsLeftOfAny) 
     EXPECT_GT(injected[kind], 0u) << kInjectedNames[kind];
   }
   EXPECT_GT(done, cancelled);
+  EXPECT_GT(shipped, done / 20);
   EXPECT_GT(cancelled, 0u);
   EXPECT_GT(fetched_later, 0u);
   EXPECT_GT(nodes_lost, 0u);

@@ -56,6 +56,10 @@ double ProgressBar::rate() const {
 }
 
 void ProgressBar::update(const ProgressReading& reading, Instant now, unsigned columns) {
+  if (shipping_ != reading.shipping) {
+    shipping_ = reading.shipping;  // other bytes are counted, at another speed
+    samples_ = {{now, static_cast<double>(reading.bytes_done)}};
+  }
   if (style_ == ProgressStyle::kNone || now < next_) return;
   next_ = now + (style_ == ProgressStyle::kBar ? kBarEvery : kLineEvery);
 
@@ -69,7 +73,9 @@ void ProgressBar::update(const ProgressReading& reading, Instant now, unsigned c
   const double share = share_of(reading);
   char percent[16];
   std::snprintf(percent, sizeof percent, "%3d %%", static_cast<int>(share * 100));
-  std::string text = human_count(reading.shards_done) + " of " + human_count(reading.shards) + " shards";
+  std::string text = reading.shipping
+                         ? human_bytes(reading.bytes_done) + " of " + human_bytes(reading.bytes) + " sent"
+                         : human_count(reading.shards_done) + " of " + human_count(reading.shards) + " shards";
   const double per_second = rate();
   if (reading.finishing) {
     text += ", ordering the rows";

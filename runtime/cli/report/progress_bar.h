@@ -17,6 +17,7 @@ struct ProgressReading {
   std::uint64_t bytes_done = 0;  // 0 of 0 for inputs without bytes
   std::uint64_t bytes = 0;
   bool finishing = false;  // all shards are folded; rows are being ordered
+  bool shipping = false;   // the bytes are those of files that are sent to a root; nothing is mapped yet
 };
 
 enum class ProgressStyle { kNone, kBar, kLines };
@@ -52,6 +53,7 @@ class ProgressBar {
   ProgressStyle style_;
   Instant next_;
   bool shown_ = false;
+  bool shipping_ = false;
   std::deque<Sample> samples_;  // of the last seconds
 };
 

@@ -49,7 +49,11 @@ std::string display_name(const Source& source) {
 }
 
 Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMapping>& mappings, bool allow_growth,
-                                  const std::string& reader) {
+                                  const std::string& reader, ShippedReader* shipped) {
+  if (source.shipped_at) {
+    FANFOLD_ASSERT(shipped != nullptr, source.name);
+    return InputFile(source, -1, allow_growth, shipped);
+  }
   const std::string path = map_path(source.path, mappings);
   int descriptor = -1;
   // O_NONBLOCK: a pipe that has taken the file's place since must not block the open.
@@ -62,9 +66,9 @@ Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMa
     if (!reader.empty()) sentence += ", as " + reader;
     sentence += std::string(": ") + std::strerror(error) + ". ";
     if (error == ENOENT || error == ENOTDIR) {
-      sentence +=
-          "It vanished after planning, or this worker does not have it: run the job again, or mount it "
-          "here and tell where with --path-map.";
+      sentence += reader.empty() ? "It vanished after planning: run the job again."
+                                 : "It vanished after planning, or this worker does not have it: run the job again, "
+                                   "mount it here and tell where with --path-map, or send it with --ship.";
     } else if (error == EACCES || error == EPERM) {
       sentence += "Let the user that runs the worker read it.";
     } else {
@@ -72,7 +76,7 @@ Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMa
     }
     return Failure{ExitCode::kInputOutput, std::move(sentence)};
   }
-  InputFile file(source, descriptor, allow_growth);
+  InputFile file(source, descriptor, allow_growth, nullptr);
   if (Status status = file.verify(); !status) return status.failure();
   // Doubles the kernel's read-ahead; a hint, so its failure does not matter.
   static_cast<void>(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL));
@@ -80,12 +84,16 @@ Result<InputFile> InputFile::open(const Source& source, const std::vector<PathMa
 }
 
 InputFile::InputFile(InputFile&& other) noexcept
-    : source_(other.source_), descriptor_(std::exchange(other.descriptor_, -1)), allow_growth_(other.allow_growth_) {}
+    : source_(other.source_),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      allow_growth_(other.allow_growth_),
+      shipped_(other.shipped_) {}
 
 InputFile& InputFile::operator=(InputFile&& other) noexcept {
   std::swap(source_, other.source_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(allow_growth_, other.allow_growth_);
+  std::swap(shipped_, other.shipped_);
   return *this;
 }
 
@@ -93,7 +101,12 @@ InputFile::~InputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+void InputFile::expect(uint64_t begin, uint64_t end) const {
+  if (shipped_ != nullptr) shipped_->expect(*source_->shipped_at + begin, *source_->shipped_at + end);
+}
+
 Status InputFile::verify() const {
+  if (shipped_ != nullptr) return success();  // its client looked when it sent it
   struct stat now = {};
   if (::fstat(descriptor_, &now) != 0)
     return cannot_read(*source_, std::string(std::strerror(errno)) + ". Mend that and run the job again.");
@@ -115,6 +128,10 @@ Status InputFile::verify() const {
 
 Status InputFile::read_at(uint64_t offset, char* to, size_t bytes) const {
   FANFOLD_ASSERT(offset <= source_->size && bytes <= source_->size - offset, source_->name);
+  if (shipped_ != nullptr) {
+    if (shipped_->read_at(*source_->shipped_at + offset, to, bytes)) return success();
+    return Failure{ExitCode::kInterrupted, "cannot read " + display_name(*source_) + ": the run was cancelled."};
+  }
   while (bytes > 0) {
     const ssize_t got = ::pread(descriptor_, to, bytes, static_cast<off_t>(offset));
     if (got < 0) {

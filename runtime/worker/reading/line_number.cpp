@@ -29,8 +29,9 @@ std::optional<uint64_t> line_number_of(const Source& source, uint64_t offset, co
       !records_are_lines(options.delimiters)) {
     return std::nullopt;
   }
-  const Result<InputFile> file = InputFile::open(source, options.path_map, options.allow_growth);
+  const Result<InputFile> file = InputFile::open(source, options.path_map, options.allow_growth, {}, options.shipped);
   if (!file) return std::nullopt;
+  file->expect(0, compressed ? source.size : offset);
   const std::unique_ptr<Decompressor> decompressor = compressed ? make_decompressor(*file) : nullptr;
   std::vector<char> block(kBlockBytes);
   uint64_t line = 1;

@@ -70,7 +70,8 @@ Status ShardReader::leave_source() {
 
 Status ShardReader::switch_to(const Source& source, uint32_t number) {
   if (Status status = leave_source(); !status) return status;
-  Result<InputFile> file = InputFile::open(source, options_.path_map, options_.allow_growth, options_.reader);
+  Result<InputFile> file =
+      InputFile::open(source, options_.path_map, options_.allow_growth, options_.reader, options_.shipped);
   if (!file) return file.failure();
   file_.emplace(std::move(file).value());
   source_ = &source;
@@ -79,7 +80,7 @@ Status ShardReader::switch_to(const Source& source, uint32_t number) {
   return success();
 }
 
-Status ShardReader::open(const Source& source, const ShardSlice& slice) {
+Status ShardReader::open(const Source& source, const ShardSlice& slice, uint64_t reach) {
   FANFOLD_ASSERT(source.kind != SourceKind::kRange, source.name);
   FANFOLD_ASSERT(slice.begin < slice.end && slice.end <= source.size, source.name);
   failure_.reset();
@@ -92,6 +93,8 @@ Status ShardReader::open(const Source& source, const ShardSlice& slice) {
   if (buffer_ == nullptr) {
     if (Status status = allocate(capacity_first_); !status) return status;
   }
+  file_->expect(slice.begin > 0 ? slice.begin - 1 : 0,
+                std::min(source.size, add_up_to_most(std::max(reach, slice.end), kOverlapBytes)));
   shard_begin_ = slice.begin;
   shard_end_ = slice.end;
   skipping_ = false;
@@ -119,7 +122,7 @@ Status ShardReader::read_head() {
       scanned_ = end_;
       Result<ReadOutcome> outcome = refill();
       if (!outcome) return outcome.failure();
-      if (*outcome == ReadOutcome::kStopped) return success();
+      if (*outcome == ReadOutcome::kStopped) return success();  // next() says so
     }
     const char* end = found != nullptr ? found : data() + end_;
     if (static_cast<uint64_t>(end - (data() + begin_)) > options_.record_bytes_max) return record_too_long(offset_);
@@ -135,7 +138,9 @@ Status ShardReader::read_head() {
       }
       if (cancelled()) return success();
       head_.resize(wanted);
-      if (Status status = file_->read_at(before, head_.data() + before, wanted - before); !status) return status;
+      if (Status status = file_->read_at(before, head_.data() + before, wanted - before); !status) {
+        return cancelled() ? success() : status;
+      }
       if (const char* found = delimiters_.first(head_.data() + before, wanted - before); found != nullptr) {
         head_.resize(static_cast<size_t>(found - head_.data()));
         break;
@@ -190,6 +195,12 @@ Status ShardReader::make_room() {
   return allocate(std::min(capacity_ * 2, capacity_max_));
 }
 
+// A wait for shipped bytes that was cancelled is no failure of the input.
+Result<ReadOutcome> ShardReader::stopped_or(Failure failure) const {
+  if (cancelled()) return ReadOutcome::kStopped;
+  return failure;
+}
+
 // Reads more behind what is buffered. Called only where the source has more.
 Result<ReadOutcome> ShardReader::refill() {
   if (cancelled()) return ReadOutcome::kStopped;
@@ -200,7 +211,7 @@ Result<ReadOutcome> ShardReader::refill() {
       if (cancelled()) return ReadOutcome::kStopped;
       const uint64_t stored_before = decompressor_->stored_bytes();
       Result<size_t> got = decompressor_->read(data() + end_, capacity_ - end_);
-      if (!got) return got.failure();
+      if (!got) return stopped_or(got.failure());
       stored_bytes_ += decompressor_->stored_bytes() - stored_before;
       end_ += *got;
     }
@@ -212,7 +223,7 @@ Result<ReadOutcome> ShardReader::refill() {
   const uint64_t useful =
       std::max({reach > from ? reach - from : 0, kOverlapBytes, static_cast<uint64_t>(end_ - begin_)});
   const auto bytes = static_cast<size_t>(std::min<uint64_t>({capacity_ - end_, useful, source_->size - from}));
-  if (Status status = file_->read_at(from, data() + end_, bytes); !status) return status.failure();
+  if (Status status = file_->read_at(from, data() + end_, bytes); !status) return stopped_or(status.failure());
   end_ += bytes;
   return ReadOutcome::kBlock;
 }

@@ -41,8 +41,9 @@ struct ReadOptions {
   bool allow_growth = false;  // growing logs: the planned size is read, mtime does not matter
   bool wants_head = false;
   std::vector<PathMapping> path_map = {};
-  std::string reader = {};         // "user U on host H", where there are many machines; for sentences
-  const uint32_t* stop = nullptr;  // fanfold_stop; FANFOLD_CANCEL ends reading between two reads
+  std::string reader = {};           // "user U on host H", where there are many machines; for sentences
+  ShippedReader* shipped = nullptr;  // of this slot: whence shipped sources are read
+  const uint32_t* stop = nullptr;    // fanfold_stop; FANFOLD_CANCEL ends reading between two reads
 };
 
 enum class ReadOutcome { kBlock, kEnd, kStopped };
@@ -56,8 +57,9 @@ class ShardReader {
   // A lease begins: files are opened and checked against the plan anew.
   void begin_lease();
   // Sets the reader to a shard (not of a range). `source` is kept until another is opened or the lease ends.
-  // Shards may come in any order; consecutive ones of a source read no byte twice.
-  Status open(const Source& source, const ShardSlice& slice);
+  // Shards may come in any order; consecutive ones of a source read no byte twice. `reach`: where the last of them that
+  // will be opened ends; 0: this one is the last.
+  Status open(const Source& source, const ShardSlice& slice, uint64_t reach = 0);
   // The next whole records. kEnd: the block has bytes == 0 and last == 1. `size` of the block is the caller's.
   Result<ReadOutcome> next(fanfold_block& block);
   // A lease ends: whether the file read last is still as planned. What changed while it was read shows here.
@@ -85,6 +87,7 @@ class ShardReader {
   Status read_head();
   Result<ReadOutcome> skip_to_first_record();
   Result<ReadOutcome> refill();
+  [[nodiscard]] Result<ReadOutcome> stopped_or(Failure failure) const;
   Status make_room();
   Status allocate(size_t capacity);
   void drop_buffer(uint64_t offset);

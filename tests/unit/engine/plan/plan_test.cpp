@@ -47,6 +47,19 @@ TEST(Plan, GivesEmptyFilesNoShard) {
   EXPECT_EQ(plan_of({}).shard_count(), 0u);
 }
 
+TEST(Plan, ShippedFilesLieOneAfterTheOther) {
+  std::vector<Source> sources = {file("a", 10, 4), range(0, 3, 1), file("b", 0), file("c", 5, 4), file("c", 5, 4)};
+  for (Source& source : sources) source.path.clear();
+  const Plan plan = plan_of(sources, {.shipped_from = 100});
+  std::vector<std::optional<uint64_t>> places;
+  for (const Source& source : plan.sources()) places.push_back(source.shipped_at);
+  EXPECT_EQ(places, (std::vector<std::optional<uint64_t>>{100, std::nullopt, 110, 110, 115}));
+  // A worker plans what it is told, and nothing of it moves.
+  EXPECT_EQ(plan_of(plan.sources()).sources(), plan.sources());
+  // Elsewhere a file has a path.
+  EXPECT_FALSE(Plan::make(sources, {}).ok());
+}
+
 TEST(Plan, GivesAStreamOneShardWhateverItsSize) {
   Source stream = file("a.gz", uint64_t{5} << 30);
   stream.kind = SourceKind::kStream;

@@ -197,10 +197,13 @@ class FleetHarness {
   FleetScheduler& fleet() { return fleet_; }
 
   Instant now{1};
-  std::set<RunId> kept;            // results in the store
-  bool store_fails = false;        // from now on
-  std::vector<std::string> notes;  // for the operator
-  std::set<IncarnationId> closed;  // sessions
+  std::set<RunId> kept;                 // results in the store
+  bool store_fails = false;             // from now on
+  bool stores_at_once = true;           // shipped bytes
+  std::map<RunId, uint64_t> stored;     // shipped bytes
+  std::vector<ReadShippedBlock> reads;  // not answered
+  std::vector<std::string> notes;       // for the operator
+  std::set<IncarnationId> closed;       // sessions
 
  private:
   struct PlayedGatherer {
@@ -246,7 +249,7 @@ class FleetHarness {
   }
   void perform(StoreBatch& store) {
     if (store_fails) {
-      step(ResultNotStored{store.run, "the disk is full"});
+      step(StoreFailed{store.run, "the disk is full"});
       return;
     }
     kept.insert(store.run);
@@ -257,6 +260,21 @@ class FleetHarness {
     step(BatchRead{read.run, read.client, read.index, 1, {}});
   }
   void perform(DropResult& drop) { kept.erase(drop.run); }
+  void perform(StoreShipped& store) {
+    EXPECT_EQ(store.offset, stored[store.run]) << "shipped bytes are stored in order";
+    stored[store.run] += store.bytes.view.size();
+    if (store_fails) {
+      step(StoreFailed{store.run, "the disk is full"});
+    } else if (stores_at_once) {
+      step(ShippedStored{store.run, stored[store.run]});
+    }
+  }
+  void perform(ReadShippedBlock& read) {
+    EXPECT_TRUE(stored.contains(read.run));
+    reads.push_back(read);
+  }
+  void perform(SendShipped& send) { sent_[send.to].push_back(send.block); }
+  void perform(DropShipped& drop) { stored.erase(drop.run); }
   void perform(SendMessage& send) {
     if (const auto node = nodes_.find(send.to); node != nodes_.end()) {
       node_heard(send.to, send.message);

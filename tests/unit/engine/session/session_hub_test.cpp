@@ -103,6 +103,24 @@ TEST(SessionHub, AnswersEvenTheHeartbeatOfAFencedIncarnation) {
   EXPECT_EQ(hub.answer(worker), std::vector<std::string>{"StartAnew"});
 }
 
+TEST(SessionHub, LetsGoOfWhatIsUnderWayToAFencedIncarnation) {
+  Hub hub;
+  Session worker = Hub::worker(1);
+  hub.join(worker);
+  auto bytes = std::make_shared<const Bytes>(100);
+  const std::weak_ptr<const Bytes> kept = bytes;
+  const ByteView view(*bytes);
+  hub.hub.send(worker.incarnation(), encode(ShippedBlock{}), {std::move(bytes), view});
+  EXPECT_EQ(hub.answer(worker), std::vector<std::string>{"ShippedBlock"});
+  EXPECT_FALSE(kept.expired()) << "it may have to be sent again";
+  hub.hub.fence(worker.incarnation());
+  EXPECT_TRUE(kept.expired());
+  // What it acknowledges yet, and says, is taken.
+  worker.send(encode(Ended{}));
+  EXPECT_EQ(hub.hear(worker), 1u);
+  EXPECT_EQ(hub.answer(worker), std::vector<std::string>{"StartAnew"});
+}
+
 TEST(SessionHub, AnswersWordsForAnEarlierLifeOfItselfWithStartAnew) {
   Hub hub;
   FrameHead head;

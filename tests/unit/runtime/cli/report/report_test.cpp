@@ -184,6 +184,28 @@ TEST(Progress, SaysThatRowsAreBeingOrderedAndStandsEmptyRuns) {
   EXPECT_EQ(sink.text, "fanfold: 100 %, 200 of 200 shards, ordering the rows\nfanfold: 0 %, 0 of 0 shards\n");
 }
 
+TEST(Progress, SaysHowMuchIsSentAndCountsAnewWhenMappingBegins) {
+  StringSink sink;
+  ProgressBar bar(sink, ProgressStyle::kLines, Instant{});
+  ProgressReading reading;
+  reading.shipping = true;
+  reading.bytes = 400'000'000;
+  for (int second = 1; second <= 10; ++second) {
+    reading.bytes_done += 10'000'000;
+    bar.update(reading, Instant{} + seconds(second));
+  }
+  reading.shipping = false;
+  reading.shards = 8;
+  reading.bytes_done = 0;
+  bar.update(reading, Instant{} + seconds(15));
+  reading.shards_done = 1;
+  reading.bytes_done = 50'000'000;
+  bar.update(reading, Instant{} + seconds(20));
+  EXPECT_EQ(sink.text,
+            "fanfold: 25 %, 100 MB of 400 MB sent, 10.0 MB/s, 30.0 s left\n"
+            "fanfold: 12 %, 1 of 8 shards, 10.0 MB/s, 35.0 s left\n");
+}
+
 TEST(Progress, IsSilentWhenQuiet) {
   StringSink sink;
   {
