@@ -9,7 +9,7 @@ namespace fanfold {
 
 // Of the messages below. Raised by every change of a message's fields; compared in the handshake, apart
 // from the build's version. The layout of frames and of the first fields of Hello and Refused stay.
-inline constexpr uint32_t kProtocolVersion = 4;
+inline constexpr uint32_t kProtocolVersion = 5;
 
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;           // raw frame of one chunk
 inline constexpr std::size_t kSmallPartialBytesMax = std::size_t{64} << 10;   // partial inside Ended
@@ -33,12 +33,13 @@ inline constexpr std::size_t kSmallPartialsPerMessageMax = 256;
 inline constexpr std::size_t kSuspectsMax = 4096;  // slots of one worker
 inline constexpr std::size_t kParametersMax = 4096;
 inline constexpr std::size_t kSourcesMax = 4'000'000;
-inline constexpr std::size_t kRunRecordsMax = 4096;         // of one Runs
-inline constexpr std::size_t kNodeRecordsMax = 4096;        // of one Nodes
-inline constexpr std::size_t kProcessAccountsMax = 65'536;  // of one RunOver
-inline constexpr uint32_t kChunksInFlightMax = 4;           // of one bundle
-inline constexpr uint32_t kShippedReadsPerSlotMax = 2;      // blocks that a slot has asked for
-inline constexpr uint32_t kChunksPerBundleMax = 1u << 20;   // a terabyte
+inline constexpr std::size_t kRunRecordsMax = 4096;                     // of one Runs
+inline constexpr std::size_t kNodeRecordsMax = 4096;                    // of one Nodes
+inline constexpr std::size_t kProcessAccountsMax = 65'536;              // of one RunOver
+inline constexpr uint32_t kChunksInFlightMax = 4;                       // of one bundle
+inline constexpr std::size_t kPluginBytesMax = std::size_t{256} << 20;  // of one that a client ships
+inline constexpr uint32_t kShippedReadsPerSlotMax = 2;                  // blocks that a slot has asked for
+inline constexpr uint32_t kChunksPerBundleMax = 1u << 20;               // a terabyte
 inline constexpr uint32_t kLog2PartsMax = 10;
 inline constexpr int kMessageDepthMax = 8;  // nested arrays
 

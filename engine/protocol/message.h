@@ -12,8 +12,8 @@
 //   gatherer -> worker         Welcome Refused StartAnew(loose) ChunksWanted
 //   gatherer -> root           RunOpened Staged Folded BundleFailed SmallFolded ResultBatch(raw frame) Finished
 //   root -> gatherer           ForgetWorker FoldBundle RejectBundle FoldSmall Finish ResultCredit
-//   root -> node               StartWorker StopWorker NodeReleased
-//   node -> root               WorkerEnded NodeLeaving
+//   root -> node               StartWorker StopWorker NodeReleased ShippedBlock(raw frame)
+//   node -> root               WorkerEnded NodeLeaving ReadShipped
 //   client -> root             Submit ShipBytes(raw frame) Watch ResultCredit CancelWanted ListRuns ListNodes
 //   root -> client             RunAccepted RunRefused ShipCredit RunProgress RunSchema ResultBatch(raw frame) RunOver
 //                              Runs Nodes
@@ -219,13 +219,14 @@ struct Hello {
   uint64_t pid = 0;
   uint32_t slots = 0;
   std::optional<Obituary> obituary = {};
-  RunId run = {};             // worker, gatherer of a fleet: the one run that it serves
-  uint64_t memory_bytes = 0;  // node, worker of a fleet: what a run may use here; 0: as OpenRun says
+  RunId run = {};                // worker, gatherer of a fleet: the one run that it serves
+  uint64_t memory_bytes = 0;     // node, worker of a fleet: what a run may use here; 0: as OpenRun says
+  bool accepts_plugins = false;  // node: it loads what clients ship
   bool operator==(const Hello&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.protocol_version, self.role, self.name, self.host, self.build, self.kernels, self.address, self.pid,
-          self.slots, self.obituary, self.run, self.memory_bytes);
+          self.slots, self.obituary, self.run, self.memory_bytes, self.accepts_plugins);
   }
 };
 
@@ -777,10 +778,12 @@ struct StartWorker {
   RunId run = {};
   std::string name = {};
   uint64_t memory_bytes = 0;
+  std::string shipped_plugin = {};  // the hash of its content; empty: the node's own
+  uint64_t plugin_bytes = 0;        // the first so many of what is shipped are that plugin
   bool operator==(const StartWorker&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
-    field(self.run, self.name, self.memory_bytes);
+    field(self.run, self.name, self.memory_bytes, self.shipped_plugin, self.plugin_bytes);
   }
 };
 
@@ -845,7 +848,7 @@ struct SlotsAllowed {
 struct ReadShipped {
   static constexpr MessageType kType = MessageType::kReadShipped;
   RunId run = {};
-  uint64_t ticket = 0;  // the asking worker's own; comes back with the answer
+  uint64_t ticket = 0;  // the asking side's own; comes back with the answer
   uint64_t offset = 0;
   uint64_t bytes = 0;  // 1 to kShippedBlockBytesMax
   bool operator==(const ReadShipped&) const = default;
@@ -881,13 +884,14 @@ struct RunSpecification {
   uint64_t record_bytes_max = 0;
   bool allow_growth = false;
   bool ship = false;             // the client sends the files' bytes (ShipBytes); their paths are of no use
+  uint64_t plugin_bytes = 0;     // of the plugin, which it sends first of all; 0: root and workers have it
   bool attached = false;         // cancelled when its client is gone
   Duration no_workers_max = {};  // without any worker for so long it fails
   bool operator==(const RunSpecification&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.job, self.plugin_hash, self.parameters, self.sources, self.shard_bytes, self.shard_items, self.limit,
-          self.record_bytes_max, self.allow_growth, self.ship, self.attached, self.no_workers_max);
+          self.record_bytes_max, self.allow_growth, self.ship, self.plugin_bytes, self.attached, self.no_workers_max);
   }
 };
 
@@ -903,8 +907,8 @@ struct Submit {
   }
 };
 
-// Bytes [offset, offset + size of the raw frame) of what the run's client ships: its files, one after the other in the
-// order of the sources. In order, and only as far as ShipCredit allows.
+// Bytes [offset, offset + size of the raw frame) of what the run's client ships: its plugin, if it does, and its files,
+// if it does, one after the other in the order of the sources. In order, and only as far as ShipCredit allows.
 struct ShipBytes {
   static constexpr MessageType kType = MessageType::kShipBytes;
   RunId run = {};
@@ -1125,12 +1129,13 @@ struct NodeRecord {
   uint32_t slots_used = 0;  // leases being mapped or waiting there, at most its slots
   uint64_t memory_bytes = 0;
   bool leaving = false;
+  bool accepts_plugins = false;
   Duration age = {};  // since it joined
   bool operator==(const NodeRecord&) const = default;
   template <class Self, class Fields>
   static void fields(Self& self, Fields&& field) {
     field(self.name, self.host, self.build, self.kernels, self.pid, self.slots, self.slots_used, self.memory_bytes,
-          self.leaving, self.age);
+          self.leaving, self.accepts_plugins, self.age);
   }
 };
 

@@ -105,7 +105,12 @@ struct FleetScheduler::RunEntry {
   uint64_t batches_stored = 0;                // of this gatherer
   bool has_result = false;                    // the store knows of it
   RunOver over;                               // once it has ended
-  std::optional<ShipLedger> shipped;          // until it ends, where its client ships its files
+  std::optional<ShipLedger> shipped;          // until it ends, where its client ships anything
+  bool ship_begun = true;                     // the store knows what of it is kept already
+  uint64_t ship_file_bytes = 0;               // of what is shipped, behind the plugin
+  uint64_t plugin_bytes = 0;                  // likewise; 0: it is not shipped
+  std::string plugin_hash;                    // of one that is shipped
+  std::string plugin_path;                    // where the root has it
   IncarnationId shipper;                      // the client that submitted it last, while it is received
   std::optional<Instant> shipper_gone_since;  // likewise
   std::map<IncarnationId, Watcher> watchers;
@@ -173,7 +178,7 @@ FleetCounts FleetScheduler::counts() const {
   counts.slots = slots_of_nodes();
   for (const auto& [incarnation, peer] : peers_) counts.clients += peer.role == Role::kClient ? 1 : 0;
   for (const auto& [id, run] : runs_) {
-    counts.shipped_bytes += run->shipped ? run->shipped->bytes() : 0;
+    counts.shipped_bytes += run->shipped ? run->ship_file_bytes : 0;
     if (run->has_ended()) {
       counts.results_kept += run->stage == Stage::kDone ? 1 : 0;
     } else {
@@ -390,6 +395,8 @@ void FleetScheduler::node_said(Node& node, const Message& message, Instant now, 
     if (run->scheduler && !node.leaving && worker->second.starts < limits_.worker_starts_max) {
       start_worker(node, *run, actions);
     }
+  } else if (const auto* wanted = std::get_if<ReadShipped>(&message)) {
+    read_shipped(node, *wanted, now, actions);
   } else if (std::holds_alternative<NodeLeaving>(message)) {
     if (node.leaving) return;
     node.leaving = true;
@@ -426,12 +433,13 @@ void FleetScheduler::lose_node(const std::string& label, const Cause& cause, Ins
 }
 
 void FleetScheduler::start_worker(Node& node, RunEntry& run, Actions& actions) {
-  if (node.leaving) return;
+  if (node.leaving || (run.plugin_bytes > 0 && !node.hello.accepts_plugins)) return;
   WorkerAtNode& worker = node.workers[run.id];
   worker.starts += 1;
   worker.started = true;
-  actions.push_back(
-      SendMessage{node.incarnation, StartWorker{run.id, node.label, node.hello.memory_bytes / limits_.runs_max}});
+  actions.push_back(SendMessage{
+      node.incarnation,
+      StartWorker{run.id, node.label, node.hello.memory_bytes / limits_.runs_max, run.plugin_hash, run.plugin_bytes}});
 }
 
 void FleetScheduler::stop_worker(Node& node, RunId run, Actions& actions) {
@@ -487,6 +495,10 @@ void FleetScheduler::divide_slots(Instant now, Actions& actions) {
     const std::size_t offset = ordinal++ + turn_;
     std::vector<uint64_t> wanted;
     for (const RunEntry* run : active) {
+      if (!node.workers.contains(run->id)) {
+        wanted.push_back(0);  // it has no part in it
+        continue;
+      }
       // Alone, it keeps all, for what may be lost yet. What it has been granted counts whether or not shards are
       // pending beside it: otherwise a lease given back, and granted again, would change the shares each time.
       const bool all = active.size() == 1 || run->scheduler->has_pending();
@@ -549,11 +561,15 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
   for (Source& source : submit.specification.sources) source.shipped_at.reset();  // the root decides
   PlanOptions options{submit.specification.shard_bytes, submit.specification.shard_items,
                       std::max(slots_of_nodes(), 1U)};
-  if (submit.specification.ship) options.shipped_from = 0;
+  const uint64_t plugin_bytes = submit.specification.plugin_bytes;
+  if (const auto failure = plugin_bytes > 0 ? no_plugin_of(submit.specification) : std::nullopt) {
+    return refuse_run(failure->code, failure->sentence);
+  }
+  if (submit.specification.ship) options.shipped_from = plugin_bytes;
   Result<Plan> plan = Plan::make(std::move(submit.specification.sources), options);
   if (!plan) return refuse_run(plan.failure().code, plan.failure().sentence);
-  const bool ships = submit.specification.ship && plan->byte_count() > 0;
-  if (const auto failure = ships ? no_room_for(plan->byte_count()) : std::nullopt) {
+  const uint64_t file_bytes = submit.specification.ship ? plan->byte_count() : 0;
+  if (const auto failure = file_bytes > 0 ? no_room_for(file_bytes) : std::nullopt) {
     return refuse_run(failure->code, failure->sentence);
   }
   auto run = std::make_unique<RunEntry>();
@@ -569,12 +585,19 @@ void FleetScheduler::submit(IncarnationId from, Submit submit, Instant now, Acti
   run->plan = std::move(plan).value();
   run->specification = std::move(submit.specification);
   run->specification.sources.clear();
-  if (ships) {
+  if (plugin_bytes + file_bytes > 0) {
     run->stage = Stage::kReceiving;
-    run->shipped.emplace(run->bytes, limits_.ship_window_bytes);
+    run->shipped.emplace(plugin_bytes + file_bytes, limits_.ship_window_bytes);
+    run->ship_file_bytes = file_bytes;
     run->shipper = from;
   }
   actions.push_back(SendMessage{from, RunAccepted{run->id, run->told_stage()}});
+  if (plugin_bytes > 0) {
+    run->ship_begun = false;
+    run->plugin_bytes = plugin_bytes;
+    run->plugin_hash = run->specification.plugin_hash;
+    actions.push_back(BeginShipped{run->id, run->plugin_hash, plugin_bytes});
+  }
   actions.push_back(Note{
       Severity::kInfo,
       "run " + to_text(run->id) + " of job " + quoted(run->job) + " was submitted by " + quoted(run->client), run->id});
@@ -593,7 +616,7 @@ std::optional<Failure> FleetScheduler::no_room_for(uint64_t bytes) const {
   std::size_t runs = 0;
   for (const auto& [id, run] : runs_) {
     if (!run->shipped) continue;
-    taken += run->shipped->bytes();
+    taken += run->ship_file_bytes;
     runs += 1;
   }
   if (bytes > limits_.ship_bytes_max) {
@@ -610,6 +633,38 @@ std::optional<Failure> FleetScheduler::no_room_for(uint64_t bytes) const {
                                                std::to_string(runs) + " runs; try again when they have ended"};
   }
   return std::nullopt;
+}
+
+std::optional<Failure> FleetScheduler::no_plugin_of(const RunSpecification& specification) const {
+  if (!limits_.accept_plugins) {
+    return Failure{ExitCode::kUsage,
+                   "this root loads no plugins of clients; start it and its workers with --accept-plugins and keys, or "
+                   "install the job's plugin there and leave --ship-plugin out"};
+  }
+  RunId hash;
+  if (!from_text(specification.plugin_hash, hash)) {
+    return Failure{ExitCode::kUsage, quoted(specification.plugin_hash) + " is no hash of a plugin"};
+  }
+  if (specification.plugin_bytes > kPluginBytesMax) {
+    return Failure{ExitCode::kUsage, "the plugin has " + std::to_string(specification.plugin_bytes) +
+                                         " bytes, one that is shipped may have " + std::to_string(kPluginBytesMax) +
+                                         "; strip it, or install it at root and workers"};
+  }
+  return std::nullopt;
+}
+
+std::string FleetScheduler::who_takes_no_plugins() const {
+  constexpr std::size_t kNamed = 3;
+  std::string names;
+  std::size_t count = 0;
+  for (const auto& [label, node] : nodes_) {
+    if (node.hello.accepts_plugins || ++count > kNamed) continue;
+    names += (names.empty() ? "" : ", ") + quoted(label);
+  }
+  if (count == 0) return {};
+  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
+  return " The run ships its plugin, which " + names + (count == 1 ? " does" : " do") +
+         " not take: start workers with --accept-plugins, or install the plugin there.";
 }
 
 void FleetScheduler::take_shipped(IncarnationId from, const ShipBytes& told, RawBytes bytes, Instant now,
@@ -640,15 +695,30 @@ void FleetScheduler::on(const ShippedStored& stored, Instant, Actions& actions) 
   RunEntry* run = find(stored.run);
   if (run == nullptr || run->stage != Stage::kReceiving) return;
   run->shipped->keep(stored.bytes);
-  if (!run->shipped->whole()) return;
-  const uint64_t bytes = run->shipped->bytes();
-  actions.push_back(SendMessage{run->shipper, ShipCredit{run->id, bytes, bytes}});
-  actions.push_back(Note{Severity::kInfo,
-                         "run " + to_text(run->id) + " has all its files: " + std::to_string(bytes) + " bytes",
-                         run->id});
-  run->stage = Stage::kQueued;
-  run->shipper = {};
-  run->shipper_gone_since.reset();
+  if (run->shipped->whole()) receive_whole(*run, actions);
+}
+
+void FleetScheduler::on(PluginStored stored, Instant, Actions&) {
+  if (RunEntry* run = find(stored.run)) run->plugin_path = std::move(stored.path);
+}
+
+void FleetScheduler::on(const ShippedBegun& begun, Instant, Actions& actions) {
+  RunEntry* run = find(begun.run);
+  if (run == nullptr || run->stage != Stage::kReceiving) return;
+  run->ship_begun = true;
+  run->shipped->skip(begun.bytes);
+  if (run->shipped->whole()) receive_whole(*run, actions);
+}
+
+void FleetScheduler::receive_whole(RunEntry& run, Actions& actions) {
+  const uint64_t bytes = run.shipped->bytes();
+  actions.push_back(SendMessage{run.shipper, ShipCredit{run.id, bytes, bytes}});
+  actions.push_back(
+      Note{Severity::kInfo,
+           "run " + to_text(run.id) + " has all that its client ships: " + std::to_string(bytes) + " bytes", run.id});
+  run.stage = Stage::kQueued;
+  run.shipper = {};
+  run.shipper_gone_since.reset();
 }
 
 // A few at a time: what they may have on its way is memory of the root.
@@ -656,7 +726,7 @@ void FleetScheduler::give_ship_credit(Actions& actions) {
   uint32_t sending = 0;
   for (const RunId id : order_) {
     RunEntry& run = *runs_.at(id);
-    if (run.stage != Stage::kReceiving || run.shipper_gone_since) continue;
+    if (run.stage != Stage::kReceiving || run.shipper_gone_since || !run.ship_begun) continue;
     if (sending++ == limits_.shippers_max) return;
     if (const std::optional<ShipLedger::Credit> credit = run.shipped->raise()) {
       actions.push_back(SendMessage{run.shipper, ShipCredit{run.id, credit->received, credit->allowed}});
@@ -682,10 +752,35 @@ void FleetScheduler::read_shipped(IncarnationId from, const ReadShipped& wanted,
   actions.push_back(ReadShippedBlock{wanted.run, from, wanted.ticket, wanted.offset, wanted.bytes});
 }
 
+// A node fetches the plugin, and nothing else, before it starts a worker.
+void FleetScheduler::read_shipped(Node& node, const ReadShipped& wanted, Instant now, Actions& actions) {
+  const RunEntry* run = find(wanted.run);
+  const auto worker = node.workers.find(wanted.run);
+  if (run == nullptr || !run->scheduler || worker == node.workers.end()) return;  // it is being stopped
+  const bool there = wanted.bytes > 0 && wanted.bytes <= kShippedBlockBytesMax && wanted.offset <= run->plugin_bytes &&
+                     wanted.bytes <= run->plugin_bytes - wanted.offset;
+  if (!there || worker->second.reads >= kShippedReadsPerSlotMax) {
+    Cause cause;
+    cause.kind = CauseKind::kInternal;
+    cause.message = there ? "asked for too many shipped blocks at once" : "asked for bytes that are no plugin's";
+    on(PeerLost{node.incarnation, std::move(cause), {}}, now, actions);
+    return;
+  }
+  worker->second.reads += 1;
+  actions.push_back(ReadShippedBlock{wanted.run, node.incarnation, wanted.ticket, wanted.offset, wanted.bytes});
+}
+
 void FleetScheduler::on(ShippedRead read, Instant, Actions& actions) {
   const auto reader = peers_.find(read.reader);
   if (reader == peers_.end()) return;  // lost meanwhile
-  reader->second.reads -= 1;
+  if (reader->second.role == Role::kNode) {
+    std::map<RunId, WorkerAtNode>& workers = nodes_.at(reader->second.label).workers;
+    const auto worker = workers.find(read.run);
+    if (worker == workers.end()) return;  // stopped meanwhile
+    worker->second.reads -= std::min<uint64_t>(worker->second.reads, 1);
+  } else {
+    reader->second.reads -= 1;
+  }
   actions.push_back(SendShipped{read.reader, ShippedBlock{read.run, read.ticket}, std::move(read.bytes)});
 }
 
@@ -723,6 +818,7 @@ void FleetScheduler::start_run(RunEntry& run, Instant now, Actions& actions) {
   open.memory_bytes = limits_.gatherer_memory_bytes;
   submitted.for_workers = open;
   submitted.for_workers.sources = run.plan.sources();
+  open.plugin_path = run.plugin_path;  // at the root; a node tells its worker where it has it
   submitted.plan = std::exchange(run.plan, Plan{});
   run.specification = RunSpecification{};
   for (auto& [label, node] : nodes_) start_worker(node, run, actions);
@@ -764,6 +860,7 @@ void FleetScheduler::end_run(RunEntry& run, RunEnded ended, Instant now) {
   over.job = run.job;
   over.exit_code = static_cast<uint32_t>(ended.code);
   over.sentence = std::move(ended.sentence);
+  if (ended.code == ExitCode::kNoFleet && run.plugin_bytes > 0) over.sentence += who_takes_no_plugins();
   over.rows = ended.rows;
   over.batches = ended.batches;
   over.ledger = std::move(ended.ledger);
@@ -865,11 +962,11 @@ void FleetScheduler::on(StoreFailed failed, Instant now, Actions& actions) {
   if (run->scheduler && run->stage == Stage::kRunning) {
     if (!std::exchange(run->store_failed, true)) {
       run->ends_because = std::move(failed.sentence);
-      run->ends_with = ExitCode::kInputOutput;
+      run->ends_with = failed.code;
     }
     feed(*run, CancelRequested{cancelled(0, {})}, now, actions);
   } else {
-    fail_run(*run, ExitCode::kInputOutput, std::move(failed.sentence), now, actions);
+    fail_run(*run, failed.code, std::move(failed.sentence), now, actions);
   }
 }
 
@@ -1079,6 +1176,7 @@ Nodes FleetScheduler::list_nodes(Instant now) const {
     record.slots_used = static_cast<uint32_t>(std::min<uint64_t>(leases, node.hello.slots));
     record.memory_bytes = node.hello.memory_bytes;
     record.leaving = node.leaving;
+    record.accepts_plugins = node.hello.accepts_plugins;
     record.age = now - node.joined;
     nodes.nodes.push_back(std::move(record));
   }

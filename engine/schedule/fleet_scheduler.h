@@ -7,7 +7,9 @@
 // A run
 //   stage     event                                    next     actions
 //   -         Submit                                   queued   RunAccepted; or RunRefused: a bad plan, an id in use
-//   -         Submit of a run whose files are shipped  receiving  RunAccepted; or RunRefused: more than may be kept
+//   -         Submit of a run that ships            receiving  RunAccepted, BeginShipped where it ships its plugin; or
+//                                                              RunRefused: more than may be kept, plugins not accepted
+//   receiving ShippedBegun                             same     ShipCredit, behind the plugin if it is kept already
 //   receiving ShipBytes, the next ones                 same     StoreShipped
 //   receiving ShippedStored                            same     ShipCredit, a window ahead of what is stored
 //                                                 or   queued   ShipCredit: all of them are here
@@ -28,6 +30,7 @@
 //   joins     Hello                                    StartWorker for every run that runs
 //   leaves    NodeLeaving: no share of any run; StopWorker for each run of which it holds nothing; then NodeReleased
 //   is lost   silent: its workers are lost with it
+// One that does not accept plugins has no part in a run that ships its own.
 // A worker's ReadShipped becomes ReadShippedBlock, and the bytes that answer it ShippedBlock; asking for more at once
 // than its slots may, or for what was never shipped, is a protocol error.
 // Slots of a node are divided among the runs that run: equally, what is left over going round; a run without pending
@@ -69,6 +72,17 @@ struct BatchStored {
 struct StoreFailed {
   RunId run;
   std::string sentence;
+  ExitCode code = ExitCode::kInputOutput;
+};
+// The plugin that the run ships is kept there, whole, with the content that was announced.
+struct PluginStored {
+  RunId run;
+  std::string path;
+};
+// BeginShipped is done: the first `bytes` need not be sent.
+struct ShippedBegun {
+  RunId run;
+  uint64_t bytes = 0;
 };
 // The first `bytes` of what the run's client ships are stored.
 struct ShippedStored {
@@ -93,8 +107,8 @@ struct BatchRead {
 // The root is to end: every run is over.
 struct RootStopping {};
 
-using FleetEvent = std::variant<PeerSaid, PeerLost, RunGathererEnded, BatchStored, StoreFailed, BatchRead,
-                                ShippedStored, ShippedRead, RootStopping, Tick>;
+using FleetEvent = std::variant<PeerSaid, PeerLost, RunGathererEnded, BatchStored, StoreFailed, BatchRead, PluginStored,
+                                ShippedBegun, ShippedStored, ShippedRead, RootStopping, Tick>;
 
 // ---- actions: SendMessage and FencePeer of root_scheduler.h, and ------------------------------------
 
@@ -133,6 +147,13 @@ struct ReadBatch {
 struct DropResult {
   RunId run;
 };
+// The run ships its plugin, of so many bytes and with this hash, before its files: PluginStored, at once or when it has
+// come, and ShippedBegun answer, or StoreFailed.
+struct BeginShipped {
+  RunId run;
+  std::string plugin_hash;
+  uint64_t plugin_bytes = 0;
+};
 // Keep what was shipped for the run, behind what is kept. ShippedStored or StoreFailed answers.
 struct StoreShipped {
   RunId run;
@@ -167,7 +188,7 @@ struct Note {
 
 using FleetAction =
     std::variant<SendMessage, FencePeer, ClosePeer, SendBatch, StartRunGatherer, StopRunGatherer, StoreBatch, ReadBatch,
-                 DropResult, StoreShipped, ReadShippedBlock, SendShipped, DropShipped, Note>;
+                 DropResult, BeginShipped, StoreShipped, ReadShippedBlock, SendShipped, DropShipped, Note>;
 
 struct FleetLimits {
   uint32_t runs_max = 4;  // at once; memory of nodes and gatherers is divided by it
@@ -182,6 +203,7 @@ struct FleetLimits {
   Duration share_turn = seconds(1);    // slots left over go to the next run after this
   Duration progress_every = milliseconds(200);
   uint64_t gatherer_memory_bytes = 0;              // of each run
+  bool accept_plugins = false;                     // of clients
   uint64_t ship_bytes_max = 0;                     // of all runs together, on disk; 0: clients ship nothing
   std::size_t shipped_max = 64;                    // runs of which something is kept
   uint32_t shippers_max = 4;                       // clients that send at once; more wait
@@ -246,6 +268,7 @@ class FleetScheduler {
     uint32_t share = 0;
     bool told = false;  // its scheduler knows the share
     bool started = false;
+    uint64_t reads = 0;  // of the shipped plugin, asked for and not answered
   };
   struct Node {
     IncarnationId incarnation;
@@ -271,6 +294,8 @@ class FleetScheduler {
   void on(const BatchStored& stored, Instant now, Actions& actions);
   void on(StoreFailed failed, Instant now, Actions& actions);
   void on(BatchRead read, Instant now, Actions& actions);
+  void on(PluginStored stored, Instant now, Actions& actions);
+  void on(const ShippedBegun& begun, Instant now, Actions& actions);
   void on(const ShippedStored& stored, Instant now, Actions& actions);
   void on(ShippedRead read, Instant now, Actions& actions);
   void on(RootStopping, Instant now, Actions& actions);
@@ -286,10 +311,15 @@ class FleetScheduler {
   void submit(IncarnationId from, Submit submit, Instant now, Actions& actions);
   void watch(IncarnationId from, const Watch& watch, Instant now, Actions& actions);
   void take_shipped(IncarnationId from, const ShipBytes& told, RawBytes bytes, Instant now, Actions& actions);
+  void receive_whole(RunEntry& run, Actions& actions);
   void read_shipped(IncarnationId from, const ReadShipped& wanted, Instant now, Actions& actions);
+  void read_shipped(Node& node, const ReadShipped& wanted, Instant now, Actions& actions);
   void drop_shipped(RunEntry& run, Actions& actions);
-  // Why a run that ships so many bytes is not taken; nothing where it is.
+  // Why a run that ships so many bytes of files, or such a plugin, is not taken; nothing where it is.
   [[nodiscard]] std::optional<Failure> no_room_for(uint64_t bytes) const;
+  [[nodiscard]] std::optional<Failure> no_plugin_of(const RunSpecification& specification) const;
+  // Behind a sentence that there is no worker: which there are that do not take the run's plugin.
+  [[nodiscard]] std::string who_takes_no_plugins() const;
   void cancel(RunEntry& run, Cause cause, Instant now, Actions& actions);
   void start_run(RunEntry& run, Instant now, Actions& actions);
   void start_worker(Node& node, RunEntry& run, Actions& actions);

@@ -27,6 +27,8 @@ class ShipLedger {
     arrived_ += bytes;
     return Arrival::kNext;
   }
+  // The first `bytes` are kept already, whoever sent them; before anything has arrived.
+  void skip(uint64_t bytes) { arrived_ = kept_ = std::min(bytes, bytes_); }
   void keep(uint64_t bytes) { kept_ = std::max(kept_, std::min(bytes, arrived_)); }
 
   // A client begins, or begins again after its link was lost: it is to be told where.
@@ -38,7 +40,7 @@ class ShipLedger {
   };
   [[nodiscard]] std::optional<Credit> raise() {
     if (whole() || arrived_ == bytes_) return std::nullopt;
-    const uint64_t allowed = std::min(bytes_, kept_ + window_);
+    const uint64_t allowed = std::max(allowed_, std::min(bytes_, kept_ + window_));
     if (told_ && (allowed == allowed_ || (allowed < bytes_ && allowed - allowed_ < window_ / 4))) return std::nullopt;
     told_ = true;
     allowed_ = allowed;

@@ -42,6 +42,8 @@ constexpr std::array kFlags = {
     EngineFlag{"run-id", FlagKind::kText, "ID",
                "of a run at a root, 32 hexadecimal digits: submitted once (default: a fresh one)"},
     EngineFlag{"ship", FlagKind::kSwitch, "", "send the files to the root: its workers need not have them"},
+    EngineFlag{"ship-plugin", FlagKind::kSwitch, "",
+               "send the job's plugin to the root and its workers, where they accept plugins"},
     EngineFlag{"allow-growth", FlagKind::kSwitch, "", "files may grow meanwhile: their planned size is read"},
 };
 

@@ -26,6 +26,9 @@ constexpr std::array kFlags = {
                "of files that clients ship, kept there until their runs end; 0: none (default: half of what is free)"},
     EngineFlag{"memory", FlagKind::kSize, "SIZE", "of all gatherers (default: half of what is free)"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"accept-plugins", FlagKind::kSwitch, "", "load plugins that clients ship; needs --keys"},
+    EngineFlag{"plugin-cache", FlagKind::kText, "FOLDER",
+               "where those are kept (default: one in TMPDIR, for this life)"},
     EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
     EngineFlag{"log-format", FlagKind::kText, "FORMAT",
                "of the log on standard error: text (default) or json, a line a record"},
@@ -71,6 +74,8 @@ ExitCode root_command(const Words& words) {
   }
   options.advertise = flags->text("advertise");
   options.results_folder = flags->text("results");
+  options.accept_plugins = flags->on("accept-plugins");
+  options.plugin_cache = flags->text("plugin-cache");
   options.insecure = flags->on("insecure");
   options.keys_folder = flags->text("keys");
   options.http = flags->text("http");

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "engine/quoted.h"
 #include "runtime/cli/config_file.h"
@@ -268,8 +269,12 @@ Status fill_request(const Given& given, const std::vector<std::string>& words, c
   request.quiet = given.on("quiet");
   request.allow_growth = given.on("allow-growth");
   request.ship = given.on("ship");
-  if (request.ship && request.root.empty() && written("ship") == "--ship") {
-    return usage("--ship sends files to a root; say to which with --root tcp://HOST:PORT, or leave it out");
+  request.ship_plugin = given.on("ship-plugin");
+  for (const auto& [ships, flag, what] : {std::tuple(request.ship, "ship", "files"),
+                                          std::tuple(request.ship_plugin, "ship-plugin", "the job's plugin")}) {
+    if (!ships || !request.root.empty() || written(flag).substr(0, 2) != "--") continue;
+    return usage("--" + std::string(flag) + " sends " + what +
+                 " to a root; say to which with --root tcp://HOST:PORT, or leave it out");
   }
   request.inputs = given.inputs;
   if (!request.format.empty() && request.format != "table" && request.format != "csv" && request.format != "json" &&

@@ -23,6 +23,9 @@ constexpr std::array kFlags = {
     EngineFlag{"path-map", FlagKind::kTexts, "FROM=TO",
                "what clients call FROM is at TO here; may be repeated, the first that fits is taken"},
     EngineFlag{"plugin-path", FlagKind::kTexts, "FOLDER", "look for jobs there first; may be repeated"},
+    EngineFlag{"accept-plugins", FlagKind::kSwitch, "", "load plugins that clients ship; needs --keys"},
+    EngineFlag{"plugin-cache", FlagKind::kText, "FOLDER",
+               "where those are kept (default: one in TMPDIR, for this life)"},
     EngineFlag{"http", FlagKind::kText, "HOST:PORT", "serve /healthz, /readyz and /metrics there"},
     EngineFlag{"log-format", FlagKind::kText, "FORMAT",
                "of the log on standard error: text (default) or json, a line a record"},
@@ -56,6 +59,8 @@ ExitCode worker_command(const Words& words) {
   if (config.name.empty()) config.name = process::host_name();
   config.keys = {flags->text("keys"), flags->text("key-name")};
   config.http = flags->text("http");
+  config.accept_plugins = flags->on("accept-plugins");
+  config.plugin_cache = flags->text("plugin-cache");
   config.slots = cpu_count();
   for (const Status& status :
        {flags->count("slots", static_cast<std::uint32_t>(kSuspectsMax), config.slots),

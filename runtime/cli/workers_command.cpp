@@ -26,6 +26,7 @@ std::string json_of(const Nodes& nodes) {
                     {"slots_used", node.slots_used},
                     {"memory_bytes", node.memory_bytes},
                     {"leaving", node.leaving},
+                    {"accepts_plugins", node.accepts_plugins},
                     {"age_seconds", node.age.seconds()}});
   }
   return Json{{"schema", 1}, {"workers", list}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

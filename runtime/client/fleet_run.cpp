@@ -27,15 +27,24 @@ Failure refused_by(const RunRefused& refused) {
   return {static_cast<ExitCode>(refused.exit_code), refused.sentence};
 }
 
+// A run as it is submitted, and the plugin, as a file, where that is shipped with it.
+struct Submission {
+  Submit submit;
+  std::optional<Source> plugin = {};
+  [[nodiscard]] bool ships() const { return submit.specification.ship || plugin; }
+};
+
 class FleetRun final : public RunSession {
  public:
   FleetRun(std::unique_ptr<RootClient> root, RunId run, bool owned, ExpandedInput input)
       : root_(std::move(root)), run_(run), owned_(owned), input_(std::move(input)) {}
 
-  // Sends the files of what was submitted, while it is waited for.
-  void ship(Submit submitted) {
-    shipment_.emplace(run_, input_.sources, submitted.specification.allow_growth);
-    submitted_ = std::move(submitted);
+  // Sends what the root is to get of a submission, while it is waited for.
+  void ship(Submission submission) {
+    const RunSpecification& specification = submission.submit.specification;
+    shipment_.emplace(run_, std::move(submission.plugin), specification.ship ? &input_.sources : nullptr,
+                      specification.allow_growth);
+    submitted_ = std::move(submission.submit);
     show_shipment();
   }
   [[nodiscard]] bool shipping() const { return shipment_ && !shipment_->whole(); }
@@ -224,8 +233,9 @@ class FleetRun final : public RunSession {
   std::atomic<bool> killed_ = false;
 };
 
-Result<Submit> submission_of(const RunRequest& request, const std::vector<Source>& sources, bool attached) {
-  Submit submit;
+Result<Submission> submission_of(const RunRequest& request, const std::vector<Source>& sources, bool attached) {
+  Submission submission;
+  Submit& submit = submission.submit;
   if (request.run_id.empty()) {
     submit.run = process::random_id<RunId>();
   } else if (!from_text(request.run_id, submit.run) || submit.run.empty()) {
@@ -243,6 +253,12 @@ Result<Submit> submission_of(const RunRequest& request, const std::vector<Source
   if (request.ship) {
     for (Source& source : specification.sources) source.path.clear();  // nobody else can use it
   }
+  if (request.ship_plugin) {
+    Result<ExpandedInput> plugin = expand_inputs({.inputs = {request.plugin_path}});
+    if (!plugin) return plugin.failure();
+    submission.plugin = plugin->sources.at(0);
+    specification.plugin_bytes = submission.plugin->size;
+  }
   specification.shard_bytes = request.shard_bytes;
   specification.shard_items = request.shard_items;
   specification.limit = request.limit;
@@ -250,7 +266,7 @@ Result<Submit> submission_of(const RunRequest& request, const std::vector<Source
   specification.allow_growth = request.allow_growth;
   specification.attached = attached;
   specification.no_workers_max = request.no_worker_timeout;
-  return submit;
+  return submission;
 }
 
 // Submits, and waits until the root has taken it.
@@ -288,13 +304,13 @@ Status ship_whole(FleetRun& run, const Stopped& stopped, const ShipmentTold& tol
 
 Result<std::unique_ptr<RunSession>> start_fleet_run(const RunRequest& request, ExpandedInput input,
                                                     const Stopped& stopped) {
-  Result<Submit> submit = submission_of(request, input.sources, true);
-  if (!submit) return submit.failure();
+  Result<Submission> submission = submission_of(request, input.sources, true);
+  if (!submission) return submission.failure();
   Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout, request.keys);
   if (!root) return root.failure();
-  if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
-  auto run = std::make_unique<FleetRun>(std::move(root).value(), submit->run, true, std::move(input));
-  if (request.ship) run->ship(std::move(submit).value());
+  if (Status submitted = submit_to(**root, submission->submit, stopped); !submitted) return submitted.failure();
+  auto run = std::make_unique<FleetRun>(std::move(root).value(), submission->submit.run, true, std::move(input));
+  if (submission->ships()) run->ship(std::move(submission).value());
   run->watch();
   return std::unique_ptr<RunSession>(std::move(run));
 }
@@ -307,15 +323,15 @@ Result<RunId> submit_fleet_run(const RunRequest& request, const Stopped& stopped
                    "standard input, pipes and devices end with this program; a run that is submitted "
                    "needs files that stay, or --ship"};
   }
-  Result<Submit> submit = submission_of(request, input->sources, false);
-  if (!submit) return submit.failure();
+  Result<Submission> submission = submission_of(request, input->sources, false);
+  if (!submission) return submission.failure();
   Result<std::unique_ptr<RootClient>> root = RootClient::connect(request.root, request.root_timeout, request.keys);
   if (!root) return root.failure();
-  if (Status submitted = submit_to(**root, *submit, stopped); !submitted) return submitted.failure();
-  const RunId run = submit->run;
-  if (request.ship) {
+  if (Status submitted = submit_to(**root, submission->submit, stopped); !submitted) return submitted.failure();
+  const RunId run = submission->submit.run;
+  if (submission->ships()) {
     FleetRun sent(std::move(root).value(), run, true, std::move(input).value());
-    sent.ship(std::move(submit).value());
+    sent.ship(std::move(submission).value());
     sent.watch();
     if (Status shipped = ship_whole(sent, stopped, told); !shipped) return shipped.failure();
   }

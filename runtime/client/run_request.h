@@ -33,9 +33,10 @@ struct RunRequest {
   bool whole_sources = false;  // each source is one shard: a parameter of the job asked for it
   bool sequential = false;
 
-  std::string root = {};    // of a fleet; empty: an embedded cluster
-  std::string run_id = {};  // at that root; empty: a fresh one
-  bool ship = false;        // to that root: the files themselves, not their names
+  std::string root = {};     // of a fleet; empty: an embedded cluster
+  std::string run_id = {};   // at that root; empty: a fresh one
+  bool ship = false;         // to that root: the files themselves, not their names
+  bool ship_plugin = false;  // likewise the job's plugin
   Duration root_timeout = seconds(10);
   transport::KeyPlace keys = {};  // of this client
   Duration no_worker_timeout = seconds(30);

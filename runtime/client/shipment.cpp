@@ -15,10 +15,19 @@ std::uint64_t bytes_of(const Source& source) {
 
 }  // namespace
 
-Shipment::Shipment(RunId run, const std::vector<Source>& sources, bool allow_growth)
-    : run_(run), sources_(sources), allow_growth_(allow_growth) {
-  for (const Source& source : sources_) bytes_ += bytes_of(source);
+Shipment::Shipment(RunId run, std::optional<Source> plugin, const std::vector<Source>* sources, bool allow_growth)
+    : run_(run), plugin_(std::move(plugin)), sources_(sources), allow_growth_(allow_growth) {
+  for (std::size_t index = 0; index < pieces(); ++index) bytes_ += bytes_of(piece(index));
   whole_ = bytes_ == 0;
+}
+
+std::size_t Shipment::pieces() const {
+  return (plugin_ ? 1 : 0) + (sources_ != nullptr ? sources_->size() : 0);
+}
+
+const Source& Shipment::piece(std::size_t index) const {
+  if (plugin_ && index == 0) return *plugin_;
+  return (*sources_)[index - (plugin_ ? 1 : 0)];
 }
 
 void Shipment::allow(const ShipCredit& credit) {
@@ -30,11 +39,11 @@ void Shipment::allow(const ShipCredit& credit) {
 void Shipment::seek(std::uint64_t position) {
   file_.reset();
   position_ = position;
-  source_ = 0;
+  piece_ = 0;
   offset_ = position;
-  while (source_ < sources_.size() && offset_ >= bytes_of(sources_[source_])) {
-    offset_ -= bytes_of(sources_[source_]);
-    source_ += 1;
+  while (piece_ < pieces() && offset_ >= bytes_of(piece(piece_))) {
+    offset_ -= bytes_of(piece(piece_));
+    piece_ += 1;
   }
 }
 
@@ -53,24 +62,24 @@ Result<bool> Shipment::send(RootClient& root) {
 // A block may hold many small files.
 Status Shipment::fill(Bytes& block) {
   for (std::size_t at = 0; at < block.size();) {
-    const Source& source = sources_[source_];
+    const Source& source = piece(piece_);
     if (!file_ && bytes_of(source) > 0) {
       Result<InputFile> file = InputFile::open(source, {}, allow_growth_);
       if (!file) return file.failure();
       file_.emplace(std::move(file).value());
     }
-    const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(block.size() - at, bytes_of(source) - offset_));
-    if (piece > 0) {
-      if (Status read = file_->read_at(offset_, reinterpret_cast<char*>(block.data()) + at, piece); !read) return read;
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(block.size() - at, bytes_of(source) - offset_));
+    if (bytes > 0) {
+      if (Status read = file_->read_at(offset_, reinterpret_cast<char*>(block.data()) + at, bytes); !read) return read;
     }
-    at += piece;
-    offset_ += piece;
+    at += bytes;
+    offset_ += bytes;
     if (offset_ < bytes_of(source)) continue;
     if (file_) {
       if (Status as_planned = file_->verify(); !as_planned) return as_planned;
     }
     file_.reset();
-    source_ += 1;
+    piece_ += 1;
     offset_ = 0;
   }
   return success();

@@ -156,13 +156,10 @@ void FoldThread::do_open(const OpenRun& open) {
   result_limit_ = open.result_limit;
   FoldPosition& at = options_.positions[0];
   at.phase.store(static_cast<std::uint32_t>(Phase::kLoad));
-  std::string path = open.plugin_path;
-  if (path.empty()) {
-    Result<std::string> chosen = plugin::choose_plugin(open.job, open.plugin_hash, options_.plugin_folders);
-    if (!chosen) return fail(cause_of(CauseKind::kUsage, Phase::kLoad, chosen.failure().sentence));
-    path = std::move(chosen).value();
-  }
-  Result<std::unique_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(path, options_.kernels);
+  const Result<std::string> path =
+      plugin::choose_plugin(open.job, open.plugin_hash, open.plugin_path, options_.plugin_folders);
+  if (!path) return fail(cause_of(CauseKind::kUsage, Phase::kLoad, path.failure().sentence));
+  Result<std::unique_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(*path, options_.kernels);
   if (!loaded) return fail(cause_of(CauseKind::kUsage, Phase::kLoad, loaded.failure().sentence));
   plugin_ = std::move(loaded).value();
   at.phase.store(static_cast<std::uint32_t>(Phase::kOpen));

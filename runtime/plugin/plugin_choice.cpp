@@ -6,10 +6,12 @@
 #include "runtime/process/whereabouts.h"
 
 namespace fanfold::plugin {
-Result<std::string> choose_plugin(const std::string& job, const std::string& content_hash,
+Result<std::string> choose_plugin(const std::string& job, const std::string& content_hash, const std::string& known,
                                   const std::vector<std::string>& folders) {
   std::string other;
-  for (const FoundJob& found : list_jobs(folders)) {
+  const std::vector<FoundJob> candidates =
+      known.empty() ? list_jobs(folders) : std::vector<FoundJob>{{job, known, false}};
+  for (const FoundJob& found : candidates) {
     if (found.name != job) continue;
     const Result<std::string> hash = plugin::content_hash(found.path);
     if (!hash) return hash.failure();

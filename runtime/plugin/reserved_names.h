@@ -8,11 +8,11 @@
 
 namespace fanfold::plugin {
 
-inline constexpr std::array<std::string_view, 34> kReservedNames = {
+inline constexpr std::array<std::string_view, 35> kReservedNames = {
     // Flags of this version.
     "workers", "slots", "memory", "shard-bytes", "shard-items", "sequential", "format", "output", "limit", "files-from",
     "quiet", "json-summary", "plugin-path", "param", "record-bytes-max", "spool-bytes-max", "allow-growth", "config",
-    "show-config", "root", "root-timeout", "no-worker-timeout", "run-id", "keys", "key-name", "ship",
+    "show-config", "root", "root-timeout", "no-worker-timeout", "run-id", "keys", "key-name", "ship", "ship-plugin",
     // Kept.
     "path-map", "help", "version", "verbose", "log", "log-format", "log-level", "dry-run"};
 

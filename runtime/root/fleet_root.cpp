@@ -97,7 +97,8 @@ class FleetRoot {
  public:
   FleetRoot(const FleetRootOptions& options, const schedule::FleetLimits& limits, const HubLimits& hub_limits,
             transport::Listener listener, std::shared_ptr<transport::Admission> admission, transport::TcpEndpoint bound,
-            std::string numeric_host, std::string results_folder, int signals, const log::Log& log)
+            std::string numeric_host, std::string results_folder, std::optional<plugin::PluginCache> plugins,
+            int signals, const log::Log& log)
       : options_(options),
         log_(log),
         limits_(limits),
@@ -109,7 +110,7 @@ class FleetRoot {
         reception_(listener_, guard_, hub_),
         fleet_(limits, std::string(build_info().version)),
         store_(results_folder),
-        shipped_(std::move(results_folder)),
+        shipped_(std::move(results_folder), std::move(plugins)),
         signals_(signals) {
     if (options_.gather_ports) {
       for (std::uint32_t port = options_.gather_ports->first; port <= options_.gather_ports->second; ++port) {
@@ -196,6 +197,7 @@ class FleetRoot {
                    [&](schedule::StoreBatch& batch) { store_.store(std::move(batch)); },
                    [&](schedule::ReadBatch& batch) { store_.read(batch); },
                    [&](schedule::DropResult& drop) { store_.drop(drop.run); },
+                   [&](schedule::BeginShipped& begin) { shipped_.begin(std::move(begin)); },
                    [&](schedule::StoreShipped& bytes) { shipped_.store(std::move(bytes)); },
                    [&](schedule::ReadShippedBlock& block) { shipped_.read(block); },
                    [&](schedule::SendShipped& send) { hub_.send(send.to, encode(send.block), std::move(send.bytes)); },
@@ -467,6 +469,11 @@ Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
   if (options.insecure && !options.keys_folder.empty()) {
     return Failure{ExitCode::kUsage, "--keys and --insecure do not go together; leave one of them out"};
   }
+  if (options.accept_plugins && options.keys_folder.empty()) {
+    return Failure{ExitCode::kUsage,
+                   "--accept-plugins lets clients run code of their own here, so it must be known who they are; give "
+                   "the root keys with --keys FOLDER (`fanfold keygen` makes them)"};
+  }
   if (transport::is_every_address(listen->host) && options.advertise.empty()) {
     return Failure{ExitCode::kUsage, "--listen " + options.listen +
                                          " is every address of this machine; say with --advertise HOST which one "
@@ -487,6 +494,13 @@ Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
                               : temporary != nullptr && *temporary != '\0' ? temporary
                                                                            : "/tmp";
   if (Status checked = ResultStore::check_folder(results); !checked) return checked;
+  std::optional<plugin::PluginCache> plugins;
+  if (options.accept_plugins) {
+    Result<plugin::PluginCache> cache = plugin::PluginCache::open(options.plugin_cache);
+    if (!cache) return cache.failure();
+    plugins.emplace(std::move(cache).value());
+  }
+  limits.accept_plugins = options.accept_plugins;
   limits.ship_bytes_max = options.ship_bytes_max ? *options.ship_bytes_max : half_of_free_bytes(results);
 
   sigset_t signals;
@@ -518,7 +532,7 @@ Status run_fleet_root(const FleetRootOptions& options, const log::Log& log) {
   log.write(*keys || !open ? Severity::kInfo : Severity::kWarning, "the root listens at " + listen->text() + how,
             {{"address", listen->text()}});
   FleetRoot root(options, limits, hub_limits, std::move(listener).value(), *keys ? (*keys)->admission : nullptr,
-                 *listen, bound->host, results, descriptor, log);
+                 *listen, bound->host, results, std::move(plugins), descriptor, log);
   Status served = options.http.empty() ? success() : root.serve(options.http);
   if (served) root.run();
   close(descriptor);

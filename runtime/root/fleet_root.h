@@ -29,9 +29,11 @@ struct FleetRootOptions {
   std::uint32_t runs_max = 4;      // at once, where ports do not say
   std::uint32_t workers_max = 64;
   Duration result_ttl = seconds(3600);
-  std::string keys_folder;  // the root's key, and the public ones of who is admitted; empty: anybody is
-  bool insecure = false;    // beyond this machine without keys
-  std::string http;         // HOST:PORT of its endpoints; empty: none
+  bool accept_plugins = false;  // of clients; with keys alone
+  std::string plugin_cache;     // where they are kept; empty: a folder in TMPDIR that goes with the root
+  std::string keys_folder;      // the root's key, and the public ones of who is admitted; empty: anybody is
+  bool insecure = false;        // beyond this machine without keys
+  std::string http;             // HOST:PORT of its endpoints; empty: none
 };
 
 // Until SIGTERM or SIGINT. Exit 2 for options that do not go together, exit 3 when the address is in use or the

@@ -37,7 +37,7 @@ Status NodeProcesses::start(WorkerProcess& worker, std::size_t index) {
   Result<process::ChildProcess> child = process::ChildProcess::start(
       {"internal-worker", "root=" + options_.endpoint, "name=" + worker.name, "slots=" + std::to_string(options_.slots),
        "kernels=" + options_.kernels, "folder=" + options_.folder, "parent=" + std::to_string(getpid()),
-       "log=", "run=", "memory=0", "plugins=", "path-map=", "keys=", "key-name="});
+       "log=", "run=", "memory=0", "plugins=", "plugin=", "path-map=", "keys=", "key-name="});
   if (!child) return child.failure();
   worker.child = std::move(child).value();
   return success();

@@ -1,6 +1,7 @@
 // shipped_store.h: where a fleet's root keeps the files that clients ship until their runs have ended: a file a run,
-// without a name, written in the order the bytes come and read by workers a block at a time. The work is its thread's
-// (store_thread.h).
+// without a name, written in the order the bytes come and read by workers a block at a time. Where a run ships its
+// plugin, that comes first, and goes to the cache of plugins (runtime/plugin/plugin_cache.h), where it may be already.
+// The work is its thread's (store_thread.h).
 //
 // Blocks are memory from the moment they are read until their worker has acknowledged them. There are kBlocksOutMax at
 // most, and kBlocksOutOfReaderMax of one worker, so that one that hears nothing for a while keeps no other waiting.
@@ -11,9 +12,11 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/plugin/plugin_cache.h"
 #include "runtime/root/store_thread.h"
 
 namespace fanfold::root {
@@ -23,12 +26,15 @@ class ShippedStore {
   static constexpr std::uint32_t kBlocksOutMax = 128;  // 32 MiB
   static constexpr std::uint32_t kBlocksOutOfReaderMax = 16;
 
-  explicit ShippedStore(std::string folder) : folder_(std::move(folder)) {}
+  // Without a cache no run may ship its plugin.
+  ShippedStore(std::string folder, std::optional<plugin::PluginCache> plugins)
+      : folder_(std::move(folder)), plugins_(std::move(plugins)) {}
   ~ShippedStore();
   ShippedStore(const ShippedStore&) = delete;
   ShippedStore& operator=(const ShippedStore&) = delete;
 
   // Each is answered; reads of one reader in the order asked, once there is a block for them.
+  void begin(schedule::BeginShipped run);
   void store(schedule::StoreShipped bytes);
   void read(schedule::ReadShippedBlock block);
   // Not answered; reads of the run that wait are forgotten.
@@ -36,7 +42,7 @@ class ShippedStore {
   // Nobody is there any more to be answered.
   void forget_reader(IncarnationId reader) { readers_.erase(reader); }
 
-  // ShippedStored, ShippedRead, StoreFailed. Begins reads for which there are blocks again.
+  // PluginStored, ShippedBegun, ShippedStored, ShippedRead, StoreFailed. Begins reads for which there are blocks again.
   [[nodiscard]] std::vector<schedule::FleetEvent> take_answers();
   // Readable when there are answers, or blocks again.
   [[nodiscard]] int descriptor() const { return thread_.descriptor(); }
@@ -55,13 +61,20 @@ class ShippedStore {
   struct File {
     int descriptor = -1;
     std::uint64_t size = 0;
+    std::uint64_t plugin_bytes = 0;  // in front of what is in the file
+    std::optional<plugin::PluginCache::Arrival> arriving;
+    std::optional<plugin::PluginCache::Held> plugin;
+    [[nodiscard]] std::size_t of_plugin(std::uint64_t offset, std::size_t bytes) const;
   };
 
   void begin_reads();
   [[nodiscard]] Reader* next_reader();
   void begin_read(Reader& reader);
   // The thread's.
+  void do_begin(const schedule::BeginShipped& begin);
   void do_store(const schedule::StoreShipped& bytes);
+  Status store_plugin(RunId run, File& file, std::uint64_t offset, ByteView bytes);
+  Status store_files(File& file, std::uint64_t offset, ByteView bytes);
   void do_read(const schedule::ReadShippedBlock& block, std::shared_ptr<const void> held,
                std::shared_ptr<std::vector<std::byte>> room);
   void do_drop(RunId run);
@@ -69,9 +82,10 @@ class ShippedStore {
   std::string folder_;
   std::shared_ptr<Blocks> blocks_ = std::make_shared<Blocks>();
   std::map<IncarnationId, Reader> readers_;
-  IncarnationId turn_;           // the reader that was last given a block
-  std::map<RunId, File> files_;  // the thread's
-  StoreThread thread_;           // last: it uses what is above
+  IncarnationId turn_;                          // the reader that was last given a block
+  std::optional<plugin::PluginCache> plugins_;  // the thread's
+  std::map<RunId, File> files_;                 // likewise
+  StoreThread thread_;                          // last: it uses what is above
 };
 
 }  // namespace fanfold::root

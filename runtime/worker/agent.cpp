@@ -15,6 +15,7 @@
 #include "runtime/build_info.h"
 #include "runtime/client/memory_shares.h"
 #include "runtime/http/endpoints.h"
+#include "runtime/plugin/plugin_cache.h"
 #include "runtime/process/child_process.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/role_arguments.h"
@@ -33,7 +34,8 @@ constexpr Duration kTurnMost = seconds(1);
 
 class Agent {
  public:
-  Agent(const AgentConfig& config, int signals, const log::Log& log) : config_(config), log_(log), signals_(signals) {}
+  Agent(const AgentConfig& config, std::optional<plugin::PluginCache> plugins, int signals, const log::Log& log)
+      : config_(config), log_(log), plugins_(std::move(plugins)), signals_(signals) {}
 
   Status run() {
     if (!config_.http.empty()) {
@@ -76,7 +78,16 @@ class Agent {
   struct Worker {
     std::string name;
     process::ChildProcess child;
-    std::optional<Instant> stopped;  // since it was told to end
+    std::optional<plugin::PluginCache::Held> plugin;  // of the run, where it ships one
+    std::optional<Instant> stopped;                   // since it was told to end
+  };
+  // A plugin that a run ships, on its way here; then its worker is started.
+  struct Fetch {
+    StartWorker start;
+    plugin::PluginCache::Arrival arriving;
+    std::uint64_t asked = 0;
+    std::uint64_t came = 0;
+    std::map<std::uint64_t, std::uint64_t> offsets = {};  // by ticket, of what has been asked for
   };
 
   Status serve() {
@@ -132,6 +143,7 @@ class Agent {
     hello.pid = static_cast<std::uint64_t>(getpid());
     hello.slots = config_.slots;
     hello.memory_bytes = config_.memory_bytes;
+    hello.accepts_plugins = plugins_.has_value();
     link_->send(hello);
     unanswered_since_ = process::now();
     return success();
@@ -188,6 +200,7 @@ class Agent {
                      [&](const StartAnew&) { anew = true; },
                      [&](const StartWorker& start) { start_worker(start); },
                      [&](const StopWorker& stop) { stop_worker(stop.run, now); },
+                     [&](const ShippedBlock& block) { take_block(block, received.raw.view); },
                      [&](const NodeReleased&) {
                        if (leaving_) ended_ = success();
                      },
@@ -226,6 +239,52 @@ class Agent {
 
   void start_worker(const StartWorker& start) {
     workers_.erase(start.run);  // one before it that hangs is killed
+    fetches_.erase(start.run);
+    if (start.shipped_plugin.empty()) return run_worker(start, std::nullopt);
+    if (!plugins_) return cannot_start(start.run, {ExitCode::kUsage, "this worker loads no plugins of clients"});
+    if (auto held = plugins_->find(start.shipped_plugin)) return run_worker(start, std::move(held));
+    Result<plugin::PluginCache::Arrival> arriving = plugins_->begin(start.shipped_plugin);
+    if (!arriving) return cannot_start(start.run, arriving.failure());
+    const auto fetch = fetches_.emplace(start.run, Fetch{start, std::move(arriving).value()}).first;
+    ask_for_blocks(fetch->second);
+  }
+
+  void ask_for_blocks(Fetch& fetch) {
+    while (fetch.offsets.size() < kShippedReadsPerSlotMax && fetch.asked < fetch.start.plugin_bytes) {
+      const std::uint64_t bytes =
+          std::min<std::uint64_t>(fetch.start.plugin_bytes - fetch.asked, kShippedBlockBytesMax);
+      fetch.offsets[++last_ticket_] = fetch.asked;
+      link_->send(ReadShipped{fetch.start.run, last_ticket_, fetch.asked, bytes});
+      fetch.asked += bytes;
+    }
+  }
+
+  void take_block(const ShippedBlock& block, ByteView bytes) {
+    const auto found = fetches_.find(block.run);
+    if (found == fetches_.end()) return;  // stopped meanwhile
+    Fetch& fetch = found->second;
+    const auto offset = fetch.offsets.find(block.ticket);
+    if (offset == fetch.offsets.end()) return;  // of a start before this one
+    Status written = fetch.arriving.write(offset->second, bytes);
+    fetch.offsets.erase(offset);
+    fetch.came += bytes.size();
+    if (written && fetch.came < fetch.start.plugin_bytes) return ask_for_blocks(fetch);
+    // Nothing of it is loaded before it is known to be what was announced.
+    Result<plugin::PluginCache::Held> held = written ? fetch.arriving.finish() : written.failure();
+    const StartWorker start = std::move(fetch.start);
+    fetches_.erase(found);
+    held ? run_worker(start, std::move(held).value()) : cannot_start(start.run, held.failure());
+  }
+
+  void cannot_start(RunId run, const Failure& failure) {
+    log_.error(failure.sentence, {{"run", to_text(run)}});
+    Cause cause;
+    cause.kind = CauseKind::kInternal;
+    cause.message = failure.sentence;
+    link_->send(WorkerEnded{run, std::move(cause)});
+  }
+
+  void run_worker(const StartWorker& start, std::optional<plugin::PluginCache::Held> held) {
     std::vector<std::string> paths;
     for (const PathMapping& mapping : config_.path_map) {
       paths.push_back(mapping.from);
@@ -235,20 +294,16 @@ class Agent {
         {"internal-worker", "root=" + config_.root, "name=" + start.name, "slots=" + std::to_string(config_.slots),
          "kernels=" + config_.kernels, "folder=", "parent=" + std::to_string(getpid()), "run=" + to_text(start.run),
          "memory=" + std::to_string(worker_account(start.memory_bytes, config_.slots)),
-         "plugins=" + process::joined(config_.plugin_folders), "path-map=" + process::joined(paths),
-         "keys=" + config_.keys.folder, "key-name=" + config_.keys.name, "log=" + log::to_word(log_.options())});
-    if (!child) {
-      Cause cause;
-      cause.kind = CauseKind::kInternal;
-      cause.message = child.failure().sentence;
-      link_->send(WorkerEnded{start.run, std::move(cause)});
-      return;
-    }
+         "plugins=" + process::joined(config_.plugin_folders), "plugin=" + (held ? held->path() : std::string()),
+         "path-map=" + process::joined(paths), "keys=" + config_.keys.folder, "key-name=" + config_.keys.name,
+         "log=" + log::to_word(log_.options())});
+    if (!child) return cannot_start(start.run, child.failure());
     log_.info("this worker takes part in run " + to_text(start.run), {{"run", to_text(start.run)}});
-    workers_.emplace(start.run, Worker{start.name, std::move(child).value(), {}});
+    workers_.emplace(start.run, Worker{start.name, std::move(child).value(), std::move(held), {}});
   }
 
   void stop_worker(RunId run, Instant now) {
+    fetches_.erase(run);
     const auto found = workers_.find(run);
     if (found == workers_.end() || found->second.stopped) return;
     found->second.child.signal(SIGTERM);
@@ -267,11 +322,14 @@ class Agent {
       }
       if (cause && !worker.stopped && link_) link_->send(WorkerEnded{at->first, *cause});
       const bool gone = cause || (worker.stopped && now >= *worker.stopped + kStopWait);
+      const bool held_plugin = gone && worker.plugin;
       at = gone ? workers_.erase(at) : std::next(at);  // which kills what still runs
+      if (held_plugin) plugins_->trim();
     }
   }
 
   void stop_all() {
+    fetches_.clear();
     for (auto& [run, worker] : workers_) worker.child.signal(SIGTERM);
     const Instant deadline = process::now() + kStopWait;
     for (;;) {
@@ -289,12 +347,15 @@ class Agent {
 
   const AgentConfig& config_;
   const log::Log& log_;
+  std::optional<plugin::PluginCache> plugins_;  // of clients; none: they are not accepted
   int signals_;
   transport::Context context_;
   transport::Poller poller_;
   IncarnationId incarnation_;
   std::optional<transport::PeerLink> link_;
   std::map<RunId, Worker> workers_;
+  std::map<RunId, Fetch> fetches_;
+  std::uint64_t last_ticket_ = 0;
   bool welcome_ = false;
   Instant unanswered_since_;
   bool leaving_ = false;
@@ -313,13 +374,24 @@ class Agent {
 }  // namespace
 
 Status run_agent(const AgentConfig& config, const log::Log& log) {
+  std::optional<plugin::PluginCache> plugins;
+  if (config.accept_plugins) {
+    if (config.keys.folder.empty()) {
+      return Failure{ExitCode::kUsage,
+                     "--accept-plugins lets clients run code of their own here, so the root must be known, and they to "
+                     "it; give the worker its key with --keys FOLDER (`fanfold keygen` makes them)"};
+    }
+    Result<plugin::PluginCache> cache = plugin::PluginCache::open(config.plugin_cache);
+    if (!cache) return cache.failure();
+    plugins.emplace(std::move(cache).value());
+  }
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-  Status status = Agent(config, descriptor, log).run();
+  Status status = Agent(config, std::move(plugins), descriptor, log).run();
   close(descriptor);
   return status;
 }

@@ -23,14 +23,17 @@ struct AgentConfig {
   std::string kernels;
   std::vector<std::string> plugin_folders;
   std::vector<PathMapping> path_map;
+  bool accept_plugins = false;  // of clients; with keys alone
+  std::string plugin_cache;     // where they are kept; empty: a folder in TMPDIR that goes with the worker
   transport::KeyPlace keys;
   std::string http;                     // HOST:PORT of its endpoints; empty: none
   Duration root_timeout = seconds(10);  // without an answer of the root for so long it gives up
   Duration drain_max = seconds(30);     // from SIGTERM to the end, whatever is under way
 };
 
-// Until it is told to leave: done. Exit 5 when the root is not reached, or does not take it. Blocks SIGTERM and SIGINT
-// for itself; before any other thread exists. Children log as `log` does.
+// Until it is told to leave: done. Exit 2 for plugins of clients without keys, exit 3 where they cannot be kept. Exit 5
+// when the root is not reached, or does not take it. Blocks SIGTERM and SIGINT for itself; before any other thread
+// exists. Children log as `log` does.
 Status run_agent(const AgentConfig& config, const log::Log& log);
 
 }  // namespace fanfold::worker

@@ -5,9 +5,7 @@
 #include <utility>
 
 #include "engine/protocol/ledger_bytes.h"
-#include "engine/quoted.h"
 #include "runtime/plugin/bundle_checksum.h"
-#include "runtime/plugin/content_hash.h"
 #include "runtime/plugin/plugin_choice.h"
 #include "runtime/process/clock.h"
 #include "runtime/process/whereabouts.h"
@@ -43,23 +41,13 @@ std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open,
                                                             SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool,
                                                             ShippedBlocks& shipped) {
   cell.enter(Phase::kLoad);
-  std::string path = open.plugin_path;
-  if (path.empty()) {
-    Result<std::string> chosen = plugin::choose_plugin(open.job, open.plugin_hash, config.plugin_folders);
-    if (!chosen) return cause_of(chosen.failure(), Phase::kLoad);
-    path = std::move(chosen).value();
-  } else if (!open.plugin_hash.empty()) {
-    const Result<std::string> hash = plugin::content_hash(path);
-    if (!hash) return cause_of(hash.failure(), Phase::kLoad);
-    if (*hash != open.plugin_hash) {
-      return cause_of({ExitCode::kUsage, "the plugin " + quoted(path) +
-                                             " on the worker is not the one the client has; install the same "
-                                             "file on every machine"},
-                      Phase::kLoad);
-    }
-  }
+  const Result<std::string> path =
+      plugin::choose_plugin(open.job, open.plugin_hash,
+                            open.plugin_path.empty() ? config.shipped_plugin : open.plugin_path, config.plugin_folders);
+  if (!path) return cause_of(path.failure(), Phase::kLoad);
   std::unique_ptr<RunWork> work(new RunWork(page, pool));
-  auto loaded = plugin::Plugin::load(path, plugin::kernels_named(open.kernels.empty() ? config.kernels : open.kernels));
+  auto loaded =
+      plugin::Plugin::load(*path, plugin::kernels_named(open.kernels.empty() ? config.kernels : open.kernels));
   if (!loaded) return cause_of(loaded.failure(), Phase::kLoad);
   work->plugin_ = std::move(loaded).value();
 

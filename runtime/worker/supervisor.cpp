@@ -154,6 +154,7 @@ int worker_main(int argc, char** argv) {
   (void)from_text(arguments.text("run"), config.run);
   config.memory_bytes = arguments.number("memory");
   config.plugin_folders = process::lines_of(arguments.text("plugins"));
+  config.shipped_plugin = arguments.text("plugin");
   const std::vector<std::string> paths = process::lines_of(arguments.text("path-map"));
   for (std::size_t at = 0; at + 1 < paths.size(); at += 2) config.path_map.push_back({paths[at], paths[at + 1]});
   config.keys = {arguments.text("keys"), arguments.text("key-name")};

@@ -25,6 +25,7 @@ struct WorkerConfig {
   RunId run;                                // of a fleet's worker, which serves that run alone
   std::uint64_t memory_bytes = 0;           // that it may use; 0: as the root says
   std::vector<std::string> plugin_folders;  // where it looks for a job whose path the root does not say
+  std::string shipped_plugin;               // where the node keeps the run's own; empty: it ships none
   std::vector<PathMapping> path_map;        // where it has what clients call otherwise
   transport::KeyPlace keys;
   log::Options log;  // plain: of an embedded run
@@ -39,8 +40,8 @@ enum class ExecutorStatus : int {
 };
 
 // `fanfold internal-worker`: root=ENDPOINT name=NAME slots=N kernels=LEVEL folder=FOLDER parent=PID run=ID
-// log=WORD memory=BYTES plugins=FOLDERS path-map=PAIRS (joined by line ends) keys=FOLDER key-name=NAME. Ends with its
-// parent, or when the root refuses it.
+// log=WORD memory=BYTES plugins=FOLDERS plugin=PATH path-map=PAIRS (joined by line ends) keys=FOLDER key-name=NAME.
+// Ends with its parent, or when the root refuses it.
 int worker_main(int argc, char** argv);
 
 }  // namespace fanfold::worker

@@ -39,6 +39,8 @@ class SimulatedFleet {
 
   [[nodiscard]] schedule::FleetLimits limits();
   void ship(Run& run);
+  void ship_plugin(Run& run);
+  [[nodiscard]] bool ships(const Run& run) const { return jobs_.at(run.submit.run)->shipped_bytes > 0; }
   void spawn_node(const std::string& name);
   void spawn_client(Run& run, bool watches);
   void client_left(Run& run, const RunOver* over, const Partial& rows);
@@ -96,6 +98,7 @@ SimulatedFleet::SimulatedFleet(SimulatedWorld& world, PlantedFleetFault fault)
     run.submit.specification.job = "sums";
     run.submit.specification.sources = std::move(drawn.sources);
     if (!run.submit.specification.sources[0].path.empty() && world.chance(0.5)) ship(run);
+    if (world.chance(0.3)) ship_plugin(run);
     run.submit.specification.attached = world.chance(0.5);
     run.submit.specification.no_workers_max = seconds(100'000);
     run.fetched_later = !run.submit.specification.attached && world.chance(0.5);
@@ -115,6 +118,14 @@ void SimulatedFleet::ship(Run& run) {
   run.block_bytes = 1 + file.size / 200 + world_.below(file.size / 4 + 1);
 }
 
+void SimulatedFleet::ship_plugin(Run& run) {
+  RunSpecification& specification = run.submit.specification;
+  specification.plugin_hash = std::string(32, 'a');
+  specification.plugin_bytes = 1 + world_.below(20'000);
+  jobs_.at(run.submit.run)->shipped_bytes += specification.plugin_bytes;
+  run.block_bytes += specification.plugin_bytes / 20;
+}
+
 schedule::FleetLimits SimulatedFleet::limits() {
   schedule::FleetLimits limits;
   limits.run = draw_limits(world_);
@@ -122,6 +133,7 @@ schedule::FleetLimits SimulatedFleet::limits() {
   limits.worker_starts_max = 1000;  // as nothing else here ends a run
   limits.result_ttl = seconds(100'000);
   limits.ship_bytes_max = uint64_t{1} << 30;
+  limits.accept_plugins = true;
   limits.ship_window_bytes = 500 + world_.below(world_.chance(0.5) ? 100'000 : 3'000);
   limits.shippers_max = 1 + static_cast<uint32_t>(world_.below(3));
   limits.gatherer_memory_bytes = world_.chance(0.5) ? 4000 : uint64_t{1} << 30;
@@ -134,6 +146,8 @@ void SimulatedFleet::spawn_node(const std::string& name) {
   settings.name = name;
   settings.slots = slots_;
   settings.memory_bytes = node_memory_bytes_;
+  // One of them at least.
+  settings.accepts_plugins = name == "w0" || world_.chance(0.5);
   settings.hides_ends = fault_ == PlantedFleetFault::kHiddenEnd;
   const auto process = std::make_shared<ProcessId>();
   settings.left = [this, name, process] {
@@ -173,14 +187,14 @@ void SimulatedFleet::judge(Run& run, const RunOver& over, const Partial& rows) {
   const std::string name = "run " + std::to_string(run.submit.run.low) + ": ";
   if (over.exit_code == static_cast<uint32_t>(ExitCode::kDone)) {
     runs_done_ += 1;
-    shipped_done_ += run.submit.specification.ship ? 1 : 0;
+    shipped_done_ += ships(run) ? 1 : 0;
     fetched_later_ += run.fetched_later ? 1 : 0;
     if (rows.sums != twin_of(job)) world_.problem(name + "the answer differs from the twin's");
     if (over.shards_folded != job.shards) world_.problem(name + "not every shard was folded");
     return;
   }
   // For one that ships its client must come back in time, attached or not.
-  const bool needs_client = run.submit.specification.attached || run.submit.specification.ship;
+  const bool needs_client = run.submit.specification.attached || ships(run);
   const bool may_be_cancelled = run.cancelled || (needs_client && run.client_troubled);
   if (over.exit_code == static_cast<uint32_t>(ExitCode::kInterrupted) && may_be_cancelled) {
     runs_cancelled_ += 1;

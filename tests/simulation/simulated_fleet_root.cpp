@@ -178,6 +178,16 @@ void SimulatedFleetRoot::perform(schedule::DropResult& drop) {
 
 // ---- what clients ship --------------------------------------------------------------------------
 
+// Whether the plugin has been shipped before is drawn.
+void SimulatedFleetRoot::perform(schedule::BeginShipped& begin) {
+  store_does([this, begin] {
+    const uint64_t known = world().chance(0.3) ? begin.plugin_bytes : 0;
+    shipped_[begin.run] = shipped_bytes(begin.run, 0, known);
+    if (known > 0) step(schedule::PluginStored{begin.run, "/plugin"});
+    step(schedule::ShippedBegun{begin.run, known});
+  });
+}
+
 void SimulatedFleetRoot::perform(schedule::StoreShipped& store) {
   store_does([this, store] {
     Bytes& kept = shipped_[store.run];

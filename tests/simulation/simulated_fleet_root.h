@@ -61,6 +61,7 @@ class SimulatedFleetRoot final : public SimulatedProcess {
   void perform(schedule::StoreBatch& store);
   void perform(schedule::ReadBatch& read);
   void perform(schedule::DropResult& drop);
+  void perform(schedule::BeginShipped& begin);
   void perform(schedule::StoreShipped& store);
   void perform(schedule::ReadShippedBlock& read);
   void perform(schedule::SendShipped& send);

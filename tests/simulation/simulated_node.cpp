@@ -1,5 +1,6 @@
 #include "tests/simulation/simulated_node.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -17,6 +18,7 @@ Hello SimulatedNode::hello() const {
   hello.name = settings_.name;
   hello.slots = settings_.slots;
   hello.memory_bytes = settings_.memory_bytes;
+  hello.accepts_plugins = settings_.accepts_plugins;
   return hello;
 }
 
@@ -35,11 +37,13 @@ std::vector<ProcessId> SimulatedNode::processes() const {
   return all;
 }
 
-void SimulatedNode::heard(const Message& message, const RawBytes&) {
+void SimulatedNode::heard(const Message& message, const RawBytes& raw) {
   if (const auto* start = std::get_if<StartWorker>(&message)) {
     start_worker(*start);
   } else if (const auto* stop = std::get_if<StopWorker>(&message)) {
     stop_worker(stop->run);
+  } else if (const auto* block = std::get_if<ShippedBlock>(&message)) {
+    take_plugin(*block, raw.view);
   } else if (std::holds_alternative<NodeReleased>(message)) {
     if (leaving_) leave();
   } else if (const auto* refused = std::get_if<Refused>(&message)) {
@@ -77,16 +81,47 @@ void SimulatedNode::end_workers() {
     if (supervisor.executor != nullptr) world().end(supervisor.executor->id());
   }
   workers_.clear();
+  fetches_.clear();
 }
 
 void SimulatedNode::start_worker(const StartWorker& start) {
   stop_worker(start.run);
   workers_.erase(start.run);  // one before it that hangs is killed
+  if (start.plugin_bytes == 0) return run_worker(start);
+  if (!settings_.accepts_plugins) return world().problem("a node is to load a plugin that it does not accept");
+  fetches_[start.run] = Fetch{start, 0, {}};
+  ask_for_plugin(start.run);
+}
+
+void SimulatedNode::ask_for_plugin(RunId run) {
+  Fetch& fetch = fetches_.at(run);
+  const uint64_t bytes = std::min<uint64_t>(fetch.start.plugin_bytes - fetch.came, 1 + world().below(5000));
+  fetch.wanted = ReadShipped{run, ++last_ticket_, fetch.came, bytes};
+  send(fetch.wanted);
+}
+
+void SimulatedNode::take_plugin(const ShippedBlock& block, ByteView bytes) {
+  const auto found = fetches_.find(block.run);
+  if (found == fetches_.end() || found->second.wanted.ticket != block.ticket) return;
+  Fetch& fetch = found->second;
+  const Bytes expected = shipped_bytes(block.run, fetch.came, fetch.wanted.bytes);
+  if (!std::equal(bytes.begin(), bytes.end(), expected.begin(), expected.end())) {
+    return world().problem("a node reads another plugin than was shipped");
+  }
+  fetch.came += bytes.size();
+  if (fetch.came < fetch.start.plugin_bytes) return ask_for_plugin(block.run);
+  const StartWorker start = fetch.start;
+  fetches_.erase(found);
+  run_worker(start);
+}
+
+void SimulatedNode::run_worker(const StartWorker& start) {
   workers_[start.run] = Supervisor{++starts_, start.name, start.memory_bytes, nullptr, false};
   fork_later(start.run, world().between(milliseconds(1), milliseconds(20)), std::nullopt);
 }
 
 void SimulatedNode::stop_worker(RunId run) {
+  fetches_.erase(run);
   const auto found = workers_.find(run);
   if (found == workers_.end() || found->second.stopped) return;
   found->second.stopped = true;

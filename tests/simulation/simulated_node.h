@@ -25,6 +25,7 @@ class SimulatedNode final : public SimulatedPeer {
     std::string name;
     uint32_t slots = 1;
     uint64_t memory_bytes = 0;
+    bool accepts_plugins = false;
     bool hides_ends = false;  // a planted fault: does not say that a worker has ended
     std::function<void()> left;
   };
@@ -44,7 +45,7 @@ class SimulatedNode final : public SimulatedPeer {
   [[nodiscard]] std::vector<const SimulatedWorker*> workers(RunId run) const;
   [[nodiscard]] std::vector<ProcessId> processes() const;
   // No worker process, nor a supervisor that would start one.
-  [[nodiscard]] bool idle() const { return workers_.empty(); }
+  [[nodiscard]] bool idle() const { return workers_.empty() && fetches_.empty(); }
 
  private:
   struct Supervisor {
@@ -55,11 +56,21 @@ class SimulatedNode final : public SimulatedPeer {
     bool stopped = false;
   };
 
+  // A plugin on its way here, a block after the other.
+  struct Fetch {
+    StartWorker start;
+    uint64_t came = 0;
+    ReadShipped wanted;
+  };
+
   [[nodiscard]] Hello hello() const override;
   void heard(const Message& message, const RawBytes& raw) override;
   void lost() override;
 
   void start_worker(const StartWorker& start);
+  void run_worker(const StartWorker& start);
+  void ask_for_plugin(RunId run);
+  void take_plugin(const ShippedBlock& block, ByteView bytes);
   void stop_worker(RunId run);
   void fork_executor(RunId run, std::optional<Obituary> obituary);
   void fork_later(RunId run, Duration delay, std::optional<Obituary> obituary);
@@ -73,6 +84,8 @@ class SimulatedNode final : public SimulatedPeer {
   bool leaving_ = false;
   uint64_t starts_ = 0;
   std::map<RunId, Supervisor> workers_;
+  std::map<RunId, Fetch> fetches_;
+  uint64_t last_ticket_ = 0;
 };
 
 }  // namespace fanfold::simulation

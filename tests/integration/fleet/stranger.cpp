@@ -1,17 +1,24 @@
 // stranger.cpp: a peer that a fleet does not want, for tests.
 //   stranger node ENDPOINT     joins a root with a Hello of version 1, as that release wrote it; prints what it hears
+//   stranger forger ENDPOINT KEYS PLUGIN
+//                              submits a run as a client with a key does, and ships the plugin under another hash than
+//                              its own; prints the exit code of the run and its sentence
 //   stranger root              listens, prints its endpoint, and refuses whoever comes, as a newer root would
 //   stranger chatter ENDPOINT FOLDER ROLE NAME
 //                              comes with that key, and sends frames and messages that are none until it is killed, or
 //                              for a minute; ends with 3 when the key is not admitted
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <msgpack.hpp>
 #include <string>
 
 #include "engine/protocol/codec.h"
 #include "engine/session/session_hub.h"
 #include "runtime/process/clock.h"
+#include "runtime/transport/peer_link.h"
 #include "runtime/transport/poller.h"
 #include "runtime/transport/socket.h"
 
@@ -48,6 +55,57 @@ int node(const char* endpoint) {
         std::printf("%s %u %u %s\n", name_of(*message), refused != nullptr ? refused->protocol_version : 0,
                     refused != nullptr ? refused->peer_protocol_version : 0,
                     refused != nullptr ? refused->sentence.c_str() : "");
+        return 0;
+      }
+    }
+  }
+  std::puts("nothing was heard");
+  return 1;
+}
+
+int forger(const char* endpoint, const char* folder, const char* plugin) {
+  std::ifstream file(plugin, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  transport::Context context;
+  const auto keys = transport::connector_keys({folder}, transport::KeyRole::kClient);
+  if (!keys || content.empty()) return 1;
+  auto link =
+      transport::PeerLink::connect(context, endpoint, {}, process::random_id<IncarnationId>(), process::now(), *keys);
+  if (!link) return 1;
+  Hello hello;
+  hello.role = Role::kClient;
+  hello.name = "forger";
+  link->send(hello);
+  Submit submit;
+  submit.run = {1, 2};
+  submit.specification.job = "numbers";
+  submit.specification.plugin_hash = std::string(32, 'a');
+  submit.specification.plugin_bytes = content.size();
+  submit.specification.no_workers_max = seconds(30);
+  link->send(submit);
+  link->send(Watch{submit.run, 0, 1});
+  uint64_t sent = 0;
+  transport::Poller poller;
+  const Instant until = process::now() + kPatience;
+  while (process::now() < until) {
+    link->send_frames(process::now());
+    poller.clear();
+    poller.add_socket(link->handle());
+    poller.wait(50);
+    for (auto& received : link->receive(process::now())) {
+      if (const auto* credit = std::get_if<ShipCredit>(&received.message)) {
+        while (sent < credit->allowed) {
+          const uint64_t bytes = std::min<uint64_t>(credit->allowed - sent, kShippedBlockBytesMax);
+          Bytes block(bytes);
+          std::memcpy(block.data(), content.data() + sent, bytes);
+          link->send(ShipBytes{submit.run, sent}, raw_bytes(std::move(block)));
+          sent += bytes;
+        }
+      } else if (const auto* over = std::get_if<RunOver>(&received.message)) {
+        std::printf("%u %s\n", over->exit_code, over->sentence.c_str());
+        return 0;
+      } else if (const auto* refused = std::get_if<RunRefused>(&received.message)) {
+        std::printf("%u %s\n", refused->exit_code, refused->sentence.c_str());
         return 0;
       }
     }
@@ -124,6 +182,7 @@ int chatter(const char* endpoint, const char* folder, const char* role_name, con
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "node") == 0) return fanfold::node(argv[2]);
   if (argc == 6 && std::strcmp(argv[1], "chatter") == 0) return fanfold::chatter(argv[2], argv[3], argv[4], argv[5]);
+  if (argc == 5 && std::strcmp(argv[1], "forger") == 0) return fanfold::forger(argv[2], argv[3], argv[4]);
   if (argc == 2 && std::strcmp(argv[1], "root") == 0) return fanfold::root();
   return 2;
 }

@@ -49,6 +49,7 @@ class FleetHarness {
     hello.name = name;
     hello.slots = slots;
     hello.memory_bytes = 4000;
+    hello.accepts_plugins = accepts_plugins;
     const IncarnationId node = fresh();
     nodes_[node];
     said(node, hello);
@@ -89,8 +90,11 @@ class FleetHarness {
     return specification;
   }
   void submit(IncarnationId client, uint64_t run, uint64_t shards, bool attached = false) {
+    submit(client, run, shards, specification(shards, attached));
+  }
+  void submit(IncarnationId client, uint64_t run, uint64_t shards, RunSpecification what) {
     shards_[run_id(run)] = shards;
-    said(client, Submit{run_id(run), specification(shards, attached)});
+    said(client, Submit{run_id(run), std::move(what)});
   }
   void watch(IncarnationId client, uint64_t run, uint64_t from = 0, uint64_t allowed = 100) {
     said(client, Watch{run_id(run), from, allowed});
@@ -197,10 +201,13 @@ class FleetHarness {
   FleetScheduler& fleet() { return fleet_; }
 
   Instant now{1};
-  std::set<RunId> kept;                 // results in the store
-  bool store_fails = false;             // from now on
-  bool stores_at_once = true;           // shipped bytes
-  std::map<RunId, uint64_t> stored;     // shipped bytes
+  std::set<RunId> kept;              // results in the store
+  bool store_fails = false;          // from now on
+  bool stores_at_once = true;        // shipped bytes
+  std::map<RunId, uint64_t> stored;  // shipped bytes
+  bool accepts_plugins = false;      // the nodes that join from now on
+  std::map<RunId, OpenRun> opened_gatherers;
+  std::vector<BeginShipped> begun;      // not answered
   std::vector<ReadShippedBlock> reads;  // not answered
   std::vector<std::string> notes;       // for the operator
   std::set<IncarnationId> closed;       // sessions
@@ -260,6 +267,7 @@ class FleetHarness {
     step(BatchRead{read.run, read.client, read.index, 1, {}});
   }
   void perform(DropResult& drop) { kept.erase(drop.run); }
+  void perform(BeginShipped& begin) { begun.push_back(begin); }
   void perform(StoreShipped& store) {
     EXPECT_EQ(store.offset, stored[store.run]) << "shipped bytes are stored in order";
     stored[store.run] += store.bytes.view.size();
@@ -332,7 +340,8 @@ class FleetHarness {
     }
   }
   void gatherer_heard(IncarnationId gatherer, RunId run, const Message& message) {
-    if (std::holds_alternative<OpenRun>(message)) {
+    if (const auto* open = std::get_if<OpenRun>(&message)) {
+      opened_gatherers[run] = *open;
       said(gatherer, RunOpened{run, 0, Bytes(3)});
     } else if (const auto* small = std::get_if<FoldSmall>(&message)) {
       SmallFolded folded_message{run, {}, {}};

@@ -316,5 +316,142 @@ TEST(FleetShipping, AWorkerThatAsksForWhatIsNotThereOrForTooMuchIsGivenUp) {
   EXPECT_TRUE(fleet.workers().empty());
 }
 
+// ---- plugins --------------------------------------------------------------------------------------
+
+struct PluginFleet : ShippingFleet {
+  static FleetLimits accepting() {
+    FleetLimits limits = shipping_limits();
+    limits.accept_plugins = true;
+    return limits;
+  }
+  PluginFleet() : ShippingFleet(accepting()) {}
+
+  static RunSpecification shipping_plugin(uint64_t bytes) {
+    RunSpecification specification = FleetHarness::specification(100);
+    specification.plugin_hash = std::string(32, 'a');
+    specification.plugin_bytes = bytes;
+    return specification;
+  }
+  IncarnationId join_accepting(const std::string& name) {
+    accepts_plugins = true;
+    const IncarnationId node = join_node(name, 4);
+    accepts_plugins = false;
+    return node;
+  }
+  // The store has so many of its bytes already.
+  void begin(uint64_t bytes, RunId run = kRun) {
+    ASSERT_EQ(begun.size(), 1u);
+    EXPECT_EQ(begun[0].run, run);
+    begun.clear();
+    step(ShippedBegun{run, bytes});
+  }
+};
+
+TEST(FleetShipping, APluginIsSentFirstAndGivenToItsGathererAndToNodesThatAcceptIt) {
+  PluginFleet fleet;
+  const IncarnationId open = fleet.join_accepting("open");
+  const IncarnationId strict = fleet.join_node("strict", 4);
+  const IncarnationId client = fleet.join_client();
+  RunSpecification specification = shipped_file(200);
+  specification.plugin_hash = std::string(32, 'a');
+  specification.plugin_bytes = 300;
+  fleet.said(client, Submit{kRun, specification});
+  EXPECT_TRUE(fleet.take<ShipCredit>(client).empty()) << "the store is asked first";
+  fleet.begin(0);
+  fleet.step(PluginStored{kRun, "/cache/a.so"});
+  fleet.ship_all(client, 500);
+  const auto started = fleet.take<StartWorker>(open);
+  ASSERT_EQ(started.size(), 1u);
+  EXPECT_EQ(started[0].shipped_plugin, std::string(32, 'a'));
+  EXPECT_EQ(started[0].plugin_bytes, 300u);
+  EXPECT_TRUE(fleet.take<StartWorker>(strict).empty());
+  EXPECT_EQ(fleet.opened_gatherers.at(kRun).plugin_path, "/cache/a.so");
+  const OpenRun at_worker = fleet.take<OpenRun>(fleet.worker(open, 1)).at(0);
+  EXPECT_EQ(at_worker.plugin_path, "");
+  EXPECT_EQ(at_worker.sources.at(0).shipped_at, std::optional<uint64_t>(300)) << "the files lie behind it";
+  // What a node may read is the plugin.
+  fleet.said(open, ReadShipped{kRun, 1, 200, 100});
+  ASSERT_EQ(fleet.reads.size(), 1u);
+  fleet.step(ShippedRead{kRun, open, 1, raw_bytes(Bytes(100))});
+  EXPECT_EQ(fleet.take<ShippedBlock>(open).size(), 1u);
+  fleet.said(open, ReadShipped{kRun, 2, 201, 100});
+  EXPECT_EQ(fleet.reads.size(), 1u);
+  EXPECT_EQ(fleet.fleet().counts().nodes, 1u) << "one that asks for more is given up";
+}
+
+TEST(FleetShipping, APluginThatTheRootHasIsNotSentAgain) {
+  PluginFleet fleet;
+  const IncarnationId node = fleet.join_accepting("open");
+  const IncarnationId client = fleet.join_client();
+  fleet.submit(client, 1, 100, PluginFleet::shipping_plugin(300));
+  EXPECT_EQ(fleet.take<RunAccepted>(client).at(0).stage, RunStage::kReceiving);
+  fleet.step(PluginStored{kRun, "/cache/a.so"});
+  fleet.begin(300);
+  EXPECT_EQ(fleet.take<ShipCredit>(client), (std::vector<ShipCredit>{{kRun, 300, 300}}));
+  EXPECT_FALSE(fleet.worker(node, 1).empty());
+  fleet.map_all();
+  EXPECT_TRUE(fleet.every_shard_once(1));
+}
+
+TEST(FleetShipping, APluginIsRefusedWhereItIsNotAcceptedOrIsNone) {
+  ShippingFleet closed;
+  const IncarnationId client = closed.join_client();
+  closed.said(client, Submit{kRun, PluginFleet::shipping_plugin(300)});
+  EXPECT_NE(closed.take<RunRefused>(client).at(0).sentence.find("--accept-plugins"), std::string::npos);
+
+  PluginFleet fleet;
+  const IncarnationId other = fleet.join_client();
+  RunSpecification wrong = PluginFleet::shipping_plugin(300);
+  wrong.plugin_hash = "../../etc/passwd";
+  fleet.said(other, Submit{kRun, wrong});
+  EXPECT_NE(fleet.take<RunRefused>(other).at(0).sentence.find("no hash"), std::string::npos);
+  fleet.said(other, Submit{kRun, PluginFleet::shipping_plugin(kPluginBytesMax + 1)});
+  EXPECT_NE(fleet.take<RunRefused>(other).at(0).sentence.find("bytes"), std::string::npos);
+  fleet.said(other, Submit{kRun, PluginFleet::shipping_plugin(kPluginBytesMax)});
+  EXPECT_TRUE(fleet.take<RunRefused>(other).empty());
+}
+
+TEST(FleetShipping, ARunWhosePluginNobodyAcceptsSaysWhoDoesNot) {
+  PluginFleet fleet;
+  fleet.join_node("strict", 4);
+  const IncarnationId client = fleet.join_client();
+  fleet.said(client, Submit{kRun, PluginFleet::shipping_plugin(300)});
+  fleet.begin(300);
+  fleet.watch(client, 1);
+  fleet.advance(seconds(31));
+  fleet.advance(seconds(2));
+  const auto over = fleet.take<RunOver>(client);
+  ASSERT_EQ(over.size(), 1u);
+  EXPECT_EQ(over[0].exit_code, static_cast<uint32_t>(ExitCode::kNoFleet));
+  EXPECT_NE(over[0].sentence.find("\"strict\""), std::string::npos) << over[0].sentence;
+  EXPECT_NE(over[0].sentence.find("--accept-plugins"), std::string::npos) << over[0].sentence;
+}
+
+TEST(FleetShipping, ANodeWithoutPartInARunGivesItsSlotsToTheOthers) {
+  PluginFleet fleet;
+  const IncarnationId open = fleet.join_accepting("open");
+  const IncarnationId strict = fleet.join_node("strict", 4);
+  const IncarnationId client = fleet.join_client();
+  fleet.said(client, Submit{kRun, PluginFleet::shipping_plugin(300)});
+  fleet.begin(300);
+  fleet.submit(client, 2, 1000);
+  EXPECT_EQ(fleet.share(open, 1), 2u);
+  EXPECT_EQ(fleet.share(open, 2), 2u);
+  EXPECT_EQ(fleet.share(strict, 2), 99u) << "it has them all, without a word";
+}
+
+TEST(FleetShipping, APluginThatIsNotWhatWasAnnouncedEndsItsRun) {
+  PluginFleet fleet;
+  const IncarnationId client = fleet.join_client();
+  fleet.said(client, Submit{kRun, PluginFleet::shipping_plugin(300)});
+  fleet.begin(0);
+  fleet.watch(client, 1);
+  fleet.step(StoreFailed{kRun, "two hashes", ExitCode::kUsage});
+  const auto over = fleet.take<RunOver>(client);
+  ASSERT_EQ(over.size(), 1u);
+  EXPECT_EQ(over[0].exit_code, static_cast<uint32_t>(ExitCode::kUsage));
+  EXPECT_EQ(over[0].sentence, "two hashes");
+}
+
 }  // namespace
 }  // namespace fanfold::schedule

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "runtime/plugin/content_hash.h"
 #include "tests/unit/runtime/files.h"
 
 namespace fanfold::root {
@@ -26,7 +27,8 @@ RawBytes bytes_of(const std::string& text) {
 
 class Store {
  public:
-  explicit Store(const std::string& folder) : store(folder) {}
+  explicit Store(const std::string& folder) : store(folder, std::nullopt) {}
+  Store(const std::string& folder, plugin::PluginCache plugins) : store(folder, std::move(plugins)) {}
 
   // Everything that is answered until it has been quiet for a moment that is longer than any of this takes.
   void settle(std::size_t answers_wanted) {
@@ -40,6 +42,8 @@ class Store {
     answers_ += 1;
     if (auto* stored = std::get_if<schedule::ShippedStored>(&event)) stored_bytes = stored->bytes;
     if (auto* failed = std::get_if<schedule::StoreFailed>(&event)) sentence = failed->sentence;
+    if (auto* plugin = std::get_if<schedule::PluginStored>(&event)) plugin_path = plugin->path;
+    if (auto* begun = std::get_if<schedule::ShippedBegun>(&event)) begun_at = begun->bytes;
     if (auto* read = std::get_if<schedule::ShippedRead>(&event)) blocks[read->reader].push_back(std::move(*read));
   }
   void read(IncarnationId reader, uint64_t offset, uint64_t bytes) {
@@ -49,6 +53,8 @@ class Store {
   ShippedStore store;
   uint64_t stored_bytes = 0;
   std::string sentence;
+  std::string plugin_path;
+  std::optional<uint64_t> begun_at;
   std::map<IncarnationId, std::vector<schedule::ShippedRead>> blocks;
 
  private:
@@ -145,6 +151,66 @@ TEST(ShippedStore, WhatIsDroppedIsNotAnsweredAnyMore) {
   store.settle(2 + ShippedStore::kBlocksOutOfReaderMax);
   EXPECT_TRUE(store.blocks.empty());
   EXPECT_EQ(store.stored_bytes, 1u);
+}
+
+// ---- plugins, which come first ------------------------------------------------------------------
+
+struct PluginStore {
+  PluginStore()
+      : content(folder.write("plugin", std::string(1000, 'p'))),
+        hash(*plugin::content_hash(content)),
+        cache(folder.path() + "/cache") {}
+
+  const TestFolder folder;
+  const std::string content;
+  const std::string hash;
+  const std::string cache;
+};
+
+TEST(ShippedStore, KeepsAPluginByItsHashAndTheFilesBehindIt) {
+  const PluginStore with;
+  Store store(with.folder.path(), plugin::PluginCache::open(with.cache).value());
+  store.store.begin({kRun, with.hash, 1000});
+  // One block holds the end of the plugin and the beginning of the files.
+  store.store.store({kRun, 0, bytes_of(std::string(600, 'p'))});
+  store.store.store({kRun, 600, bytes_of(std::string(400, 'p') + "files")});
+  store.settle(4);
+  EXPECT_EQ(store.begun_at, std::optional<uint64_t>(0));
+  EXPECT_EQ(store.plugin_path, with.cache + "/" + with.hash + ".so");
+  EXPECT_EQ(store.stored_bytes, 1005u);
+  store.read(kAnn, 998, 5);
+  store.read(kAnn, 1001, 4);
+  store.settle(6);
+  const auto text = [&](std::size_t block) {
+    const ByteView view = store.blocks[kAnn].at(block).bytes.view;
+    return std::string(reinterpret_cast<const char*>(view.data()), view.size());
+  };
+  EXPECT_EQ(text(0), "ppfil");
+  EXPECT_EQ(text(1), "iles");
+  // Another run that ships it need not send it.
+  const RunId other{2, 2};
+  store.store.begin({other, with.hash, 1000});
+  store.settle(8);
+  EXPECT_EQ(store.begun_at, std::optional<uint64_t>(1000));
+}
+
+TEST(ShippedStore, APluginThatIsNotWhatWasAnnouncedIsNotKept) {
+  const PluginStore with;
+  Store store(with.folder.path(), plugin::PluginCache::open(with.cache).value());
+  store.store.begin({kRun, with.hash, 1000});
+  store.store.store({kRun, 0, bytes_of(std::string(999, 'p') + "q")});
+  store.settle(2);
+  EXPECT_NE(store.sentence.find(with.hash), std::string::npos) << store.sentence;
+  EXPECT_TRUE(store.plugin_path.empty());
+  EXPECT_TRUE(std::filesystem::is_empty(with.cache));
+  // Nor one of another size than its content has.
+  store.store.begin({RunId{2, 2}, with.hash, 1000});
+  store.store.store({RunId{2, 2}, 0, bytes_of(std::string(1000, 'p'))});
+  store.settle(5);
+  store.sentence.clear();
+  store.store.begin({RunId{3, 3}, with.hash, 7});
+  store.settle(6);
+  EXPECT_NE(store.sentence.find("1000 bytes"), std::string::npos) << store.sentence;
 }
 
 }  // namespace
