@@ -41,9 +41,10 @@ std::variant<std::unique_ptr<RunWork>, Cause> RunWork::open(const OpenRun& open,
                                                             SlotPage& page, SlotCell& cell, plugin::MemoryPool& pool,
                                                             ShippedBlocks& shipped) {
   cell.enter(Phase::kLoad);
-  const Result<std::string> path =
-      plugin::choose_plugin(open.job, open.plugin_hash,
-                            open.plugin_path.empty() ? config.shipped_plugin : open.plugin_path, config.plugin_folders);
+  // A fleet's worker loads what is in its own folders, or what its node was sent and has checked: never a file only
+  // because a root names it. The root of an embedded run is the user's own.
+  const std::string& known = config.run.empty() ? open.plugin_path : config.shipped_plugin;
+  const Result<std::string> path = plugin::choose_plugin(open.job, open.plugin_hash, known, config.plugin_folders);
   if (!path) return cause_of(path.failure(), Phase::kLoad);
   std::unique_ptr<RunWork> work(new RunWork(page, pool));
   auto loaded =

@@ -189,6 +189,18 @@ class FleetPlugins(FleetTest):
         self.assertEqual(out, self.twin(*self.slow(100, 0), "--format", "csv"))
         self.stop_fleet()
 
+    def test_AWorkerLoadsNothingThatARootNamesByItsPath(self):
+        usurper = subprocess.Popen([STRANGER, "usurper", TEST_JOBS / "libnumbers.so"], stdout=subprocess.PIPE)
+        self.started.append(usurper)
+        url = usurper.stdout.readline().decode().strip()
+        (self.folder / "empty").mkdir()
+        worker = self.reading(self.start("worker", "--root", url, "--slots", 1, "--plugin-path", self.folder / "empty",
+                                         "--drain-timeout", "1s", environment={"FANFOLD_KEYS": ""}))
+        said = usurper.stdout.readline().decode()
+        self.assertRegex(said, 'has no job "numbers"')
+        worker.terminate()
+        self.assertEqual(worker.wait(timeout=30), 0, "".join(worker.said))
+
     def test_WhatIsAnnouncedAndNotSentIsNeverLoaded(self):
         """A client that says one hash and sends other bytes: a forger with a key."""
         self.start_accepting(1)

@@ -4,6 +4,9 @@
 //                              submits a run as a client with a key does, and ships the plugin under another hash than
 //                              its own; prints the exit code of the run and its sentence
 //   stranger root              listens, prints its endpoint, and refuses whoever comes, as a newer root would
+//   stranger usurper PLUGIN
+//                              listens, prints its endpoint, and plays the root of one worker: has it begin a run whose
+//                              plugin it names by its path; prints what the worker says of it
 //   stranger chatter ENDPOINT FOLDER ROLE NAME
 //                              comes with that key, and sends frames and messages that are none until it is killed, or
 //                              for a minute; ends with 3 when the key is not admitted
@@ -14,6 +17,7 @@
 #include <iterator>
 #include <msgpack.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/protocol/codec.h"
 #include "engine/session/session_hub.h"
@@ -142,6 +146,50 @@ int root() {
   return 0;
 }
 
+std::vector<Message> usurper_answers(const Message& said, const char* plugin) {
+  const RunId run{1, 2};
+  if (const auto* hello = std::get_if<Hello>(&said)) {
+    if (hello->role == Role::kNode) return {Welcome{}, StartWorker{run, hello->name, uint64_t{256} << 20}};
+    OpenRun open;
+    open.run = run;
+    open.job = "numbers";
+    open.plugin_path = plugin;
+    open.memory_bytes = uint64_t{256} << 20;
+    return {Welcome{}, open};
+  }
+  return {};
+}
+
+int usurper(const char* plugin) {
+  transport::Context context;
+  auto listener = transport::Listener::bind(context, "tcp://127.0.0.1:*", kMessageBytesMax);
+  if (!listener) return 1;
+  std::printf("%s\n", listener->endpoint().c_str());
+  std::fflush(stdout);
+  SessionHub hub(process::random_id<Epoch>(), SessionLimits{});
+  transport::Poller poller;
+  const Instant until = process::now() + kPatience;
+  while (process::now() < until) {
+    for (RoutedFrame& routed : hub.take_frames(process::now())) listener->send(routed.route, std::move(routed.frame));
+    poller.clear();
+    poller.add_socket(listener->handle());
+    poller.wait(50);
+    while (auto received = listener->receive()) {
+      for (const PeerDelivery& told : hub.receive(received->route, received->frame, process::now())) {
+        const Result<Message> said = decode(told.delivery.message);
+        if (!said) continue;
+        if (const auto* failed = std::get_if<Failed>(&*said)) {
+          std::printf("%s\n", failed->cause.message.c_str());
+          return 0;
+        }
+        for (const Message& answer : usurper_answers(*said, plugin)) hub.send(told.from, encode(answer));
+      }
+    }
+  }
+  std::puts("nothing was heard");
+  return 1;
+}
+
 Frame nonsense(std::uint32_t number, IncarnationId incarnation) {
   Bytes bytes(number % 100, std::byte{0xc1});
   if (number % 2 == 0) return {std::move(bytes), {}};
@@ -183,6 +231,7 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "node") == 0) return fanfold::node(argv[2]);
   if (argc == 6 && std::strcmp(argv[1], "chatter") == 0) return fanfold::chatter(argv[2], argv[3], argv[4], argv[5]);
   if (argc == 5 && std::strcmp(argv[1], "forger") == 0) return fanfold::forger(argv[2], argv[3], argv[4]);
+  if (argc == 3 && std::strcmp(argv[1], "usurper") == 0) return fanfold::usurper(argv[2]);
   if (argc == 2 && std::strcmp(argv[1], "root") == 0) return fanfold::root();
   return 2;
 }
