@@ -72,6 +72,30 @@ NO_MESSAGES = [b"", b"\x00", b"\x91\xcc\xff", b"\x91" * 50_000, b"\xdd\xff\xff\x
                b"\x92\x27\xdb\xff\xff\xff\xff", b"\x94\x07\xc4\x10" + bytes(16)]
 
 
+# Of ZMTP 3 with CURVE: what a server says to a greeting, and to a HELLO.
+GREETING_BYTES = 64
+WELCOME_BYTES = 170
+
+
+def handshake_of(said):
+    """Greeting, HELLO and INITIATE of a client whose bytes these are."""
+    parts, rest = [said[:GREETING_BYTES]], said[GREETING_BYTES:]
+    for _ in ("HELLO", "INITIATE"):
+        size = 2 + rest[1] if rest[0] == 0x04 else 9 + struct.unpack(">Q", rest[1:9])[0]
+        parts.append(rest[:size])
+        rest = rest[size:]
+    return parts
+
+
+def receive_exactly(peer, size):
+    received = b""
+    while len(received) < size:
+        more = peer.recv(size - len(received))
+        if not more:
+            raise ConnectionError("the handshake was broken off")
+        received += more
+
+
 class Relay:
     """Passes bytes between whoever connects here and a port, both ways, and keeps them."""
 
