@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/protocol/codec.h"
+#include "tests/simulation/simulated_root.h"
 
 namespace fanfold::simulation {
 namespace {
@@ -24,24 +25,13 @@ SimulatedFleetRoot::SimulatedFleetRoot(SimulatedWorld& world, const SimulatedJob
       hub_(world.fresh_epoch(), world.session_limits) {}
 
 void SimulatedFleetRoot::arrive(ProcessId from, const Frame& frame) {
-  for (PeerDelivery& delivery : hub_.receive(std::to_string(from), frame, world().now())) {
-    Result<Message> message = decode(delivery.delivery.message);
-    if (!message) return world().problem("a message from a peer cannot be read: " + message.failure().sentence);
-    step(schedule::PeerSaid{delivery.from, std::move(*message), delivery.delivery.raw});
-  }
+  hear(world(), hub_, from, frame, [this](schedule::PeerSaid said) { step(std::move(said)); });
 }
 
 std::optional<Instant> SimulatedFleetRoot::turn() {
   const Instant now = world().now();
   if (const auto due = fleet_.next_deadline(); due && *due <= lived_.at(now)) step(schedule::Tick{});
-  for (const IncarnationId silent : hub_.take_silent()) {
-    Cause cause;
-    cause.kind = CauseKind::kSilence;
-    step(schedule::PeerLost{silent, cause, {}});
-  }
-  for (RoutedFrame& routed : hub_.take_frames(now)) {
-    world().transmit(id(), std::stoull(routed.route), std::move(routed.frame));
-  }
+  judge_and_send(world(), id(), hub_, [this](schedule::PeerLost lost) { step(std::move(lost)); });
   for (const IncarnationId peer : std::exchange(closing_, {})) hub_.close(peer);
   return earlier(earlier(hub_.next_deadline(), lived_.on_clock(fleet_.next_deadline())), now + kTurnMost);
 }

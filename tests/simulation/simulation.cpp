@@ -14,6 +14,7 @@
 #include "tests/simulation/drawn_run.h"
 #include "tests/simulation/lease_checks.h"
 #include "tests/simulation/simulated_gatherer.h"
+#include "tests/simulation/simulated_root.h"
 #include "tests/simulation/simulated_worker.h"
 
 namespace fanfold::simulation {
@@ -137,24 +138,13 @@ void SimulatedRun::start() {
 }
 
 void SimulatedRun::arrive(ProcessId from, const Frame& frame) {
-  for (PeerDelivery& delivery : hub_.receive(std::to_string(from), frame, world().now())) {
-    Result<Message> message = decode(delivery.delivery.message);
-    if (!message) return world().problem("a message from a peer cannot be read: " + message.failure().sentence);
-    step(schedule::PeerSaid{delivery.from, std::move(*message), delivery.delivery.raw});
-  }
+  hear(world(), hub_, from, frame, [this](schedule::PeerSaid said) { step(std::move(said)); });
 }
 
 std::optional<Instant> SimulatedRun::turn() {
   const Instant now = world().now();
   if (const auto deadline = scheduler_.next_deadline(); deadline && *deadline <= lived_.at(now)) step(schedule::Tick{});
-  for (const IncarnationId silent : hub_.take_silent()) {
-    Cause cause;
-    cause.kind = CauseKind::kSilence;
-    step(schedule::PeerLost{silent, cause, {}});
-  }
-  for (RoutedFrame& routed : hub_.take_frames(now)) {
-    world().transmit(id(), std::stoull(routed.route), std::move(routed.frame));
-  }
+  judge_and_send(world(), id(), hub_, [this](schedule::PeerLost lost) { step(std::move(lost)); });
   return earlier(earlier(hub_.next_deadline(), lived_.on_clock(scheduler_.next_deadline())), now + kTurnMost);
 }
 
